@@ -1,0 +1,5 @@
+//! One host: its images, artifacts and machines.
+//!
+//! The control plane speaks to it only through [`api::Node`], embedded or (later) over the network.
+
+pub mod api;
