@@ -39,6 +39,23 @@ pub const POOL_STALE_AFTER_DEFAULT: Duration = Duration::from_secs(900);
 
 /// Build steps: a plan of more is a mistake or an attack.
 pub const BUILD_STEPS_MAX: usize = 1000;
+/// Files and directories of one build context.
+pub const CONTEXT_FILES_MAX: usize = 50_000;
+/// A path as the guest's kernel takes it.
+pub const PATH_MAX: usize = 4096;
+/// A step's command or a start command: it travels in one frame.
+pub const COMMAND_BYTES_MAX: usize = 64 * 1024;
+pub const DOCKERFILE_BYTES_MAX: usize = 1024 * 1024;
+/// Packages of one install step: they become one command line.
+pub const PACKAGES_MAX: usize = 500;
+/// Secrets of one build.
+pub const SECRETS_MAX: usize = 64;
+/// Problems reported at once: enough to fix a request in one go, bounded whatever was sent.
+pub const PROBLEMS_MAX: usize = 50;
+/// Tags one build may be given.
+pub const TAGS_MAX: usize = 32;
+/// Longest readiness wait; emulated machines stretch it by four and stay below `start_deadline`.
+pub const READINESS_TIMEOUT_MAX: Duration = Duration::from_secs(300);
 
 /// How the planner paces itself. Kept apart from the constants so that a simulation can vary it.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -51,6 +68,8 @@ pub struct Limits {
     pub pool_failures_max: u32,
     /// A generation that has no ready member after this long is given up.
     pub rollout_progress_deadline: Duration,
+    /// A start that has not ended after this long never will: longer than any readiness timeout, stretched.
+    pub start_deadline: Duration,
     /// How long failed and expired members are counted.
     pub history: Duration,
     /// Switched off by configuration: pools are kept as they are.
@@ -64,6 +83,7 @@ impl Default for Limits {
             releases_per_tick: 8,
             pool_failures_max: 3,
             rollout_progress_deadline: Duration::from_secs(600),
+            start_deadline: Duration::from_secs(1800),
             history: Duration::from_secs(3600),
             controller_enabled: true,
         }

@@ -1,6 +1,7 @@
 //! A warm pool: ready capacity that a tenant owns, sizes, pays for, rolls over, drains and deletes
 //! (spec warm-pools §2, §7, §8).
 
+use crate::instance::Instance;
 use crate::{ArtifactId, BuildId, Resources, TemplateId, TenantId, Timestamp, WarmPoolId};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -30,7 +31,7 @@ pub struct WarmPool {
     pub previous: Option<Generation>,
     /// A generation whose members could not become ready within the deadline.
     pub abandoned: Option<u32>,
-    /// Starts that failed since the last one that worked.
+    /// Starts that failed since the last one that worked. `reconcile`, `enable`, `update` and a roll forget them.
     pub failures_in_a_row: u32,
     pub degraded: Option<Degraded>,
     /// When somebody last wanted more than was there.
@@ -42,6 +43,9 @@ pub struct WarmPool {
     pub enabled_at: Option<Timestamp>,
     pub disabled_at: Option<Timestamp>,
     pub drain_requested_at: Option<Timestamp>,
+    /// When the last machine of a draining or deleted pool was gone. Cleared by `enable`.
+    #[serde(default)]
+    pub drained_at: Option<Timestamp>,
     pub last_reconciled_at: Option<Timestamp>,
     pub deleted_at: Option<Timestamp>,
     pub revision: u64,
@@ -95,6 +99,43 @@ pub struct Degraded {
     pub reason: DegradedReason,
     pub evidence: String,
     pub since: Timestamp,
+}
+
+impl WarmPool {
+    /// Whether a member is what the pool makes now.
+    ///
+    /// Told by what it is and not by its generation's number: when a tag moves away and back, members
+    /// of the first time are as good as new ones.
+    pub fn makes(&self, instance: &Instance) -> bool {
+        instance.build == self.current.build
+            && instance.artifact == self.current.artifact
+            && instance.resources == self.resources
+            && instance.internet_access == self.internet_access
+    }
+
+    /// Members of generations below this one are not handed out: a later one has cut over.
+    pub fn oldest_generation_served(&self) -> u32 {
+        let cut_over = |generation: &&Generation| generation.cut_over_at.is_some();
+        let newest = [Some(&self.current), self.previous.as_ref()].into_iter().flatten().find(cut_over);
+        newest.map_or(0, |generation| generation.number)
+    }
+
+    /// Whether its generation still lets a ready member be handed out.
+    pub fn serves(&self, instance: &Instance) -> bool {
+        self.makes(instance)
+            || (self.current.cut_over_at.is_none() && instance.generation >= self.oldest_generation_served())
+    }
+
+    /// When a ready member is too old to be handed out.
+    pub fn stale_at(&self, ready_since: Timestamp) -> Timestamp {
+        later(ready_since, self.stale_after)
+    }
+}
+
+/// `after` a moment, or the end of time.
+pub fn later(moment: Timestamp, after: Duration) -> Timestamp {
+    let after = jiff::SignedDuration::try_from(after).unwrap_or(jiff::SignedDuration::MAX);
+    moment.saturating_add(after).unwrap_or(Timestamp::MAX)
 }
 
 /// The closed list of the published contract (spec warm-pools §8.3).

@@ -6,7 +6,7 @@ use crate::instance::Instance;
 use crate::warm_pool::WarmPool;
 use crate::{ArtifactId, BuildId, InstanceId, NodeId, TenantId, Timestamp, WarmPoolId};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct World {
@@ -25,6 +25,9 @@ pub struct PoolView {
     pub waiters: u32,
     /// What the pool's ref or tag resolves to now; none if it resolves to nothing usable.
     pub wanted: Option<Resolved>,
+    /// What the last failed start said, as evidence.
+    #[serde(default)]
+    pub last_failure: Option<String>,
 }
 
 /// A build that can be filled.
@@ -43,8 +46,11 @@ pub struct Node {
     /// Nominal memory plus overhead of every instance that may exist there.
     pub memory_used_mb: u64,
     pub disk_used_mb: u64,
-    /// Instances it is starting now.
+    /// Instances it is starting now, warm or cold.
     pub starting: u32,
+    /// Artifacts of due pools that this host said it does not have. Silence is not absence.
+    #[serde(default)]
+    pub missing_artifacts: BTreeSet<ArtifactId>,
 }
 
 /// *Unknown* is a state: a silent node may still be running everything it ran.

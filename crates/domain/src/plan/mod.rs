@@ -17,15 +17,15 @@ pub enum Action {
     Start { instance: Box<Instance>, pool_revision: u64 },
     /// Move to `Stopping`, then tell the node to end it.
     Stop { instance: InstanceId, node: Option<NodeId>, why: End, revision: u64 },
-    /// The node it is on is dead for good: nothing to tell anyone.
+    /// The node it is on is dead for good: nothing to tell anyone. A sandbox bound to it ends `error`.
     Forget { instance: InstanceId, why: End, revision: u64 },
-    /// Start filling another build, or give one up.
+    /// Start filling another build, or give one up. Forgets the failures counted so far.
     Roll { pool: WarmPoolId, current: Generation, previous: Option<Generation>, abandoned: Option<u32>, revision: u64 },
     /// The first member of the current generation is ready: older ready ones are not handed out any more.
     CutOver { pool: WarmPoolId, generation: u32, revision: u64 },
     /// Say why the pool is not what it should be; none when it is.
     Degrade { pool: WarmPoolId, degraded: Option<Degraded>, revision: u64 },
-    /// Every member of a deleted or draining pool is gone.
+    /// Every member of a deleted or draining pool is gone: set `drained_at`.
     Drained { pool: WarmPoolId, revision: u64 },
 }
 
