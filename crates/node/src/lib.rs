@@ -6,3 +6,5 @@ pub mod api;
 pub mod artifacts;
 pub mod disk;
 pub mod images;
+pub mod driver;
+pub mod journal;
