@@ -6,7 +6,9 @@
 //! host ◀▶ Data, Stdout, Stderr, Exit … as the operation says ◀▶ guest
 //! ```
 //!
-//! A frame is `kind: u8, length: u32 big-endian, payload`. No payload exceeds `FRAME_MAX`.
+//! A frame is `kind: u8, length: u32 big-endian, payload`. No payload exceeds `FRAME_MAX`, except a
+//! request (`REQUEST_MAX`). Lists that do not fit one frame come in several responses: `more` says
+//! that another follows.
 
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -17,6 +19,19 @@ pub const VERSION: u32 = 1;
 
 /// Largest payload of one frame. Flow control is the multiplexer's; this bounds a single allocation.
 pub const FRAME_MAX: usize = 64 * 1024;
+
+/// Largest JSON request, the one thing that may exceed `FRAME_MAX`: a command line with its
+/// environment can be large. Only the guest reads these, so a hostile guest gains nothing by it.
+pub const REQUEST_MAX: usize = 1024 * 1024;
+
+/// Longest text a guest may put into a message the host keeps.
+pub const TEXT_MAX: usize = 4 * 1024;
+
+/// Entries of one directory listing; a longer one says `truncated`.
+pub const LIST_MAX: usize = 10_000;
+
+/// Processes an agent remembers, running and ended. The oldest ended ones are forgotten first.
+pub const PROCESSES_MAX: usize = 1_000;
 
 /// What a process may have logged before its tail is dropped, both streams together.
 pub const LOG_MAX: usize = 16 * 1024 * 1024;
@@ -216,6 +231,7 @@ pub enum Response {
     },
     Processes {
         processes: Vec<Process>,
+        more: bool,
     },
     Logs {
         exit: Option<Exit>,
@@ -226,6 +242,7 @@ pub enum Response {
     Files {
         files: Vec<File>,
         truncated: bool,
+        more: bool,
     },
     Probed {
         ready: bool,
