@@ -5,6 +5,8 @@
 
 pub mod build;
 pub mod checkout;
+#[cfg(test)]
+mod fixture;
 pub mod id;
 pub mod instance;
 pub mod limits;

@@ -2,6 +2,7 @@
 //! (spec warm-pools §2, §7, §8).
 
 use crate::instance::Instance;
+use crate::world::Resolved;
 use crate::{ArtifactId, BuildId, Resources, TemplateId, TenantId, Timestamp, WarmPoolId};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -124,6 +125,28 @@ impl WarmPool {
     pub fn serves(&self, instance: &Instance) -> bool {
         self.makes(instance)
             || (self.current.cut_over_at.is_none() && instance.generation >= self.oldest_generation_served())
+    }
+
+    /// Starts to make another build, and forgets what is known about the one before it.
+    ///
+    /// `previous` becomes the last generation that worked: an uninterrupted run of moves keeps it, so
+    /// that there is something to fall back to.
+    pub fn roll(&mut self, to: &Resolved, now: Timestamp) {
+        let next = Generation {
+            number: self.current.number + 1,
+            template: self.template.clone(),
+            build: to.build.clone(),
+            artifact: to.artifact.clone(),
+            started_at: now,
+            cut_over_at: None,
+        };
+        let left = std::mem::replace(&mut self.current, next);
+        let has_worked = |generation: &Generation| generation.cut_over_at.is_some();
+        if has_worked(&left) || !self.previous.as_ref().is_some_and(has_worked) {
+            self.previous = Some(left);
+        }
+        self.abandoned = None;
+        self.failures_in_a_row = 0;
     }
 
     /// When a ready member is too old to be handed out.
