@@ -25,7 +25,7 @@ agent: ## the guest agent: static, small, embedded in the binary
 	  --package nullspace-guest --target $(GUEST_TARGET) --target-dir $(GUEST_DIR)
 
 build: agent ## the release binary, at target/release/nullspace
-	cargo build --locked --release --package nullspace
+	cargo build --locked --release --workspace
 
 check: format lint ## formatter and clippy, warnings are errors
 
