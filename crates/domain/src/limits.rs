@@ -37,6 +37,13 @@ pub const POOL_READY_MAX: u32 = 10_000;
 pub const POOL_IDLE_TIMEOUT_DEFAULT: Duration = Duration::from_secs(600);
 pub const POOL_STALE_AFTER_DEFAULT: Duration = Duration::from_secs(900);
 
+/// How soon a pool goes on letting go, when it had more to release than one tick may.
+pub const RELEASE_PACE: Duration = Duration::from_secs(1);
+/// How soon a pool asks again for a start while all hosts are starting others: a start takes longer.
+pub const RETRY_BUSY: Duration = Duration::from_millis(250);
+/// How soon a pool asks again when there was no room at all: room comes with reports, mostly.
+pub const RETRY_FULL: Duration = Duration::from_secs(2);
+
 /// Build steps: a plan of more is a mistake or an attack.
 pub const BUILD_STEPS_MAX: usize = 1000;
 /// Files and directories of one build context.

@@ -1,14 +1,44 @@
 //! Decides what to do next. Reads nothing but its arguments.
 //!
 //! An action leaves nothing to decide: the id, the node and the revision it saw are in it. The shell
-//! commits each action if its revision still holds, then tells the node.
+//! commits each action if its revision still holds, then tells the node. All actions of one plan saw
+//! the same world; where an earlier one has changed a row under a later one, the later one is simply
+//! not carried out, and the next tick sees the world as it is. Actions stand in the order in which
+//! that costs least: what makes room, what fills it, what is only remembered.
+//!
+//! | file | decides |
+//! |---|---|
+//! | `roll` | which build a pool fills, when it has cut over, when a build is given up |
+//! | `sheet` | what each row of a pool is good for |
+//! | `drain` | how draining, deleted and disabled pools let go |
+//! | `retire` | which members an enabled pool lets go: lost, overdue, old, stale, surplus |
+//! | `fill` | who may start what, fairly, and what has to go first |
+//! | `capacity` | whether there is a host and quota for it |
+//! | `degrade` | why a pool is not what it should be |
+//! | `wake` | when to look again |
+//! | `counts` | the published counts |
+
+mod capacity;
+mod counts;
+mod degrade;
+mod drain;
+mod fill;
+mod retire;
+mod roll;
+mod sheet;
+#[cfg(test)]
+mod tests;
+mod wake;
+
+pub use counts::{RolloutCounts, counts, rollout_counts, target};
 
 use crate::instance::{End, Instance};
 use crate::limits::Limits;
-use crate::warm_pool::{Degraded, Generation};
+use crate::warm_pool::{Degraded, Generation, PoolState};
 use crate::world::World;
 use crate::{Ids, InstanceId, NodeId, Timestamp, WarmPoolId};
 use serde::{Deserialize, Serialize};
+use sheet::Sheet;
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "action", rename_all = "snake_case")]
@@ -38,6 +68,12 @@ pub struct Plan {
     pub wake: Vec<(WarmPoolId, Timestamp)>,
 }
 
+impl Plan {
+    fn note(&mut self, sheet: &Sheet<'_>, text: String) {
+        self.notes.push(Note { pool: sheet.view.pool.id.clone(), text });
+    }
+}
+
 /// A sentence about a pool that a person can read in `explain`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Note {
@@ -46,6 +82,31 @@ pub struct Note {
 }
 
 /// Decides what to do next.
-pub fn plan(_world: &World, _limits: &Limits, _ids: &mut Ids) -> Plan {
-    Plan::default()
+pub fn plan(world: &World, limits: &Limits, ids: &mut Ids) -> Plan {
+    let mut plan = Plan::default();
+    if !limits.controller_enabled {
+        degrade::controller_disabled(world, &mut plan);
+        return plan;
+    }
+    let mut sheets = Vec::new();
+    for view in world.pools.values() {
+        retire::lost(world, view, &mut plan);
+        let course = roll::course(world, limits, view);
+        let mut sheet = Sheet::new(world, limits, view, course);
+        match view.pool.state {
+            PoolState::Enabled if sheet.course.has_rolled => roll::begin(&mut sheet, &mut plan),
+            PoolState::Enabled => retire::members(world, limits, &mut sheet, &mut plan),
+            PoolState::Disabled => drain::disabled(world, limits, &mut sheet, &mut plan),
+            PoolState::Draining | PoolState::Deleted => drain::release(&mut sheet, &mut plan),
+        }
+        sheets.push(sheet);
+    }
+    fill::pools(world, limits, ids, &mut sheets, &mut plan);
+    for sheet in &sheets {
+        roll::cut_over(sheet, &mut plan);
+        drain::finished(sheet, &mut plan);
+        degrade::pool(world, limits, sheet, &mut plan);
+        wake::pool(world, limits, sheet, &mut plan);
+    }
+    plan
 }
