@@ -4,7 +4,8 @@
 
 pub mod api;
 pub mod artifacts;
+pub mod builder;
 pub mod disk;
-pub mod images;
 pub mod driver;
+pub mod images;
 pub mod journal;
