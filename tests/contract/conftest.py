@@ -40,7 +40,16 @@ class Server:
     port: int = field(default_factory=free_port)
     preview_port: int = field(default_factory=free_port)
     key: str = "ns_live_contract_0123456789abcdef0123456789abcdef"
+    binary: str = BINARY
     process: subprocess.Popen[bytes] | None = None
+
+    def wrap(self, command: list[str]) -> list[str]:
+        """How a command of ours is run: as it is, unless a test wants it otherwise."""
+        return command
+
+    @property
+    def serve_environment(self) -> dict[str, str]:
+        return {**os.environ, "NULLSPACE_BOOTSTRAP_API_KEY": self.key}
 
     @property
     def url(self) -> str:
@@ -54,20 +63,21 @@ class Server:
             "NULLSPACE_API_KEY": self.key,
             "NULLSPACE_API_URL": self.url,
             "HOME": str(self.data),
+            "XDG_CACHE_HOME": self.serve_environment.get("XDG_CACHE_HOME", str(Path.home() / ".cache")),
         }
 
     def start(self, *flags: str) -> None:
         log = (self.data / "server.log").open("ab")
         self.process = subprocess.Popen(
-            [
-                BINARY, "serve",
+            self.wrap([
+                self.binary, "serve",
                 "--data-dir", str(self.data / "data"),
                 "--listen", f"127.0.0.1:{self.port}",
                 "--preview-listen", f"127.0.0.1:{self.preview_port}",
                 "--namespace", "team",
                 *flags,
-            ],
-            env={**os.environ, "NULLSPACE_BOOTSTRAP_API_KEY": self.key},
+            ]),
+            env=self.serve_environment,
             stdin=subprocess.DEVNULL, stdout=log, stderr=log,
         )
         deadline = time.monotonic() + START_SECONDS
@@ -97,7 +107,9 @@ class Server:
 
     def cli(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Runs our command line against this server."""
-        done = subprocess.run([BINARY, *arguments], env=self.environment, text=True, capture_output=True, timeout=600)
+        done = subprocess.run(
+            self.wrap([self.binary, *arguments]), env=self.environment, text=True, capture_output=True, timeout=600
+        )
         if check and done.returncode != 0:
             raise AssertionError(f"nullspace {' '.join(arguments)}: exit {done.returncode}\n{done.stdout}\n{done.stderr}")
         return done
