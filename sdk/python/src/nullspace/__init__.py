@@ -1,0 +1,175 @@
+"""Nullspace: templates, warm pools and sandboxes on your own machines."""
+
+from .async_sandbox import AsyncSandbox
+from .async_template import AsyncTemplate
+from .async_warm_pool import AsyncTemplateWarmPool
+from .background import AsyncBackgroundCommand, BackgroundCommand
+from .build_log import (
+    TemplateBuildLogEntry,
+    TemplateBuildLogKind,
+    TemplateBuildLogLevel,
+    TemplateFailureDetail,
+    default_build_logger,
+)
+from .build_model import (
+    TemplateBuildBackend,
+    TemplateBuildInfo,
+    TemplateBuildListResponse,
+    TemplateBuildPlanResponse,
+    TemplateBuildSourceType,
+    TemplateBuildStatus,
+    TemplateBuildStatusSnapshot,
+    TemplateBuildValidationError,
+    TemplateBuildValidationResponse,
+)
+from .builder import TemplateBuildSecret, TemplateBuildSecretSource
+from .errors import (
+    AuthError,
+    BuildError,
+    CommandError,
+    ConflictError,
+    FileUploadError,
+    InvalidRequestError,
+    InvalidResponseError,
+    NotFoundError,
+    NotImplementedError,
+    PermissionError,
+    QuotaExceededError,
+    RateLimitError,
+    SandboxError,
+    TimeoutError,
+    TransportError,
+    WarmPoolUnavailableError,
+)
+from .file_model import FileInfo
+from .paginator import AsyncSandboxPaginator, SandboxPaginator
+from .pool_model import (
+    TemplateWarmPoolDegradedReason,
+    TemplateWarmPoolInfo,
+    TemplateWarmPoolState,
+    TemplateWarmPoolStatusCounts,
+    TemplateWarmPoolVersionPolicy,
+)
+from .preview_model import PreviewReadiness, PreviewUrl, SandboxHostInfo
+from .process_model import CommandLogs, CommandResult, ProcessInfo
+from .readiness import (
+    CommandReadinessProbe,
+    HttpReadinessProbe,
+    PortReadinessProbe,
+    TimeoutReadinessProbe,
+    wait_for_file,
+    wait_for_port,
+    wait_for_process,
+    wait_for_timeout,
+    wait_for_url,
+)
+from .sandbox import Sandbox
+from .sandbox_model import (
+    SandboxConfig,
+    SandboxInfo,
+    SandboxQuery,
+    SandboxStatus,
+    SandboxTimeoutAction,
+    WarmPoolCheckoutMode,
+    WarmPoolCheckoutResult,
+    WarmPoolCheckoutSource,
+)
+from .template import Template
+from .template_build import AsyncTemplateBuild, TemplateBuild
+from .template_model import (
+    TemplateAliasInfo,
+    TemplateInfo,
+    TemplateNameClaim,
+    TemplateNamespaceInfo,
+    TemplateNamespaceKind,
+    TemplateRuntimeDefaults,
+    TemplateTagInfo,
+    TemplateVisibility,
+)
+from .warm_pool import TemplateWarmPool
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "AsyncBackgroundCommand",
+    "AsyncSandbox",
+    "AsyncSandboxPaginator",
+    "AsyncTemplate",
+    "AsyncTemplateBuild",
+    "AsyncTemplateWarmPool",
+    "AuthError",
+    "BackgroundCommand",
+    "BuildError",
+    "CommandError",
+    "CommandLogs",
+    "CommandReadinessProbe",
+    "CommandResult",
+    "ConflictError",
+    "FileInfo",
+    "FileUploadError",
+    "HttpReadinessProbe",
+    "InvalidRequestError",
+    "InvalidResponseError",
+    "NotFoundError",
+    "NotImplementedError",
+    "PermissionError",
+    "PortReadinessProbe",
+    "PreviewReadiness",
+    "PreviewUrl",
+    "ProcessInfo",
+    "QuotaExceededError",
+    "RateLimitError",
+    "Sandbox",
+    "SandboxConfig",
+    "SandboxError",
+    "SandboxHostInfo",
+    "SandboxInfo",
+    "SandboxPaginator",
+    "SandboxQuery",
+    "SandboxStatus",
+    "SandboxTimeoutAction",
+    "Template",
+    "TemplateAliasInfo",
+    "TemplateBuild",
+    "TemplateBuildBackend",
+    "TemplateBuildInfo",
+    "TemplateBuildListResponse",
+    "TemplateBuildLogEntry",
+    "TemplateBuildLogKind",
+    "TemplateBuildLogLevel",
+    "TemplateBuildPlanResponse",
+    "TemplateBuildSecret",
+    "TemplateBuildSecretSource",
+    "TemplateBuildSourceType",
+    "TemplateBuildStatus",
+    "TemplateBuildStatusSnapshot",
+    "TemplateBuildValidationError",
+    "TemplateBuildValidationResponse",
+    "TemplateFailureDetail",
+    "TemplateInfo",
+    "TemplateNameClaim",
+    "TemplateNamespaceInfo",
+    "TemplateNamespaceKind",
+    "TemplateRuntimeDefaults",
+    "TemplateTagInfo",
+    "TemplateVisibility",
+    "TemplateWarmPool",
+    "TemplateWarmPoolDegradedReason",
+    "TemplateWarmPoolInfo",
+    "TemplateWarmPoolState",
+    "TemplateWarmPoolStatusCounts",
+    "TemplateWarmPoolVersionPolicy",
+    "TimeoutError",
+    "TimeoutReadinessProbe",
+    "TransportError",
+    "WarmPoolCheckoutMode",
+    "WarmPoolCheckoutResult",
+    "WarmPoolCheckoutSource",
+    "WarmPoolUnavailableError",
+    "default_build_logger",
+    "wait_for_file",
+    "wait_for_port",
+    "wait_for_process",
+    "wait_for_timeout",
+    "wait_for_url",
+]
