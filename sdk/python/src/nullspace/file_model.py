@@ -17,7 +17,7 @@ class FileInfo:
     is_dir: bool
     size: int
     type: str | None = None
-    mode: str | None = None
+    mode: int | str | None = None
     permissions: str | None = None
     owner: str | None = None
     group: str | None = None
@@ -36,7 +36,7 @@ class FileInfo:
             is_dir=is_dir,
             size=reader.number("size", 0),
             type=kind or ("dir" if is_dir else "file"),
-            mode=reader.maybe_text("mode"),
+            mode=reader.raw.get("mode"),
             permissions=reader.maybe_text("permissions"),
             owner=reader.maybe_text("owner"),
             group=reader.maybe_text("group"),
