@@ -1,10 +1,10 @@
-//! Build requests: what may be in one, and the plan it becomes (spec templates §6, §7).
+//! The steps of a declarative build, as on the wire (spec templates §7.2).
 
 use serde::{Deserialize, Serialize};
 
-/// One step of a declarative build, as on the wire (spec templates §7.2).
+/// One step. Fields it does not know are ignored, as everywhere in requests.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "action", rename_all = "snake_case", deny_unknown_fields)]
+#[serde(tag = "action", rename_all = "snake_case")]
 pub enum Step {
     AptInstall {
         packages: Vec<String>,
@@ -74,7 +74,6 @@ pub enum Step {
 
 /// Context files and where they go. `sources` are context paths (spec templates §6.2).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct CopyItem {
     pub sources: Vec<String>,
     pub dst: String,
