@@ -24,7 +24,9 @@ impl Clock {
 
 /// Makes ids and secrets from one seed; clones share it.
 #[derive(Clone)]
-pub struct Entropy(Arc<Mutex<Ids>>);
+pub struct Entropy {
+    ids: Arc<Mutex<Ids>>,
+}
 
 impl Entropy {
     /// Seeded by the host's generator: ids and keys are unpredictable.
@@ -36,7 +38,7 @@ impl Entropy {
 
     /// Repeatable, for simulations and tests.
     pub fn from_seed(seed: u128) -> Self {
-        Self(Arc::new(Mutex::new(Ids::from_seed(seed))))
+        Self { ids: Arc::new(Mutex::new(Ids::from_seed(seed))) }
     }
 
     /// 128 bits as an id's body.
@@ -46,6 +48,13 @@ impl Entropy {
 
     /// Lends the generator to a planner.
     pub fn with<T>(&self, use_ids: impl FnOnce(&mut Ids) -> T) -> T {
-        use_ids(&mut self.0.lock().expect("nothing panics while it makes an id"))
+        use_ids(&mut self.ids.lock().expect("nothing panics while it makes an id"))
     }
+}
+
+/// A 256-bit secret from the host's generator. Not injected: no simulation needs to know a key.
+pub fn secret() -> Result<String, getrandom::Error> {
+    let mut bytes = [0u8; 32];
+    getrandom::fill(&mut bytes)?;
+    Ok(hex::encode(bytes))
 }

@@ -9,7 +9,9 @@
 //! ```
 
 pub mod clock;
+pub mod config;
 pub mod engine;
+mod reconcile;
 pub mod records;
 pub mod store;
 

@@ -99,3 +99,16 @@ impl Error {
         Self::Internal { doing: doing.into(), source: source.into() }
     }
 }
+
+impl From<nullspace_domain::name::Invalid> for Error {
+    fn from(invalid: nullspace_domain::name::Invalid) -> Self {
+        Self::InvalidRequest { message: invalid.to_string(), field: invalid.field }
+    }
+}
+
+/// A query's failure is the store's.
+impl From<rusqlite::Error> for Error {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Store(error.into())
+    }
+}

@@ -4,14 +4,14 @@
 
 pub mod build;
 pub mod build_log;
-pub mod receipt;
 pub mod sandbox;
 pub mod template;
 pub mod tenant;
 
+pub use nullspace_domain::checkout::{MissReason, Receipt, Source};
+
 pub use build::{Build, BuildStatus, CacheSummary, Failure, SourceType};
 pub use build_log::{CacheNote, LogEntry, LogKind, LogLevel};
-pub use receipt::{MissReason, Receipt, Source};
 pub use sandbox::{Sandbox, SandboxStatus};
 pub use template::{Tag, Template, TemplateInfo};
 pub use tenant::{KeyInfo, Tenant};
