@@ -83,7 +83,7 @@ pub trait Machine: Send + Sync + 'static {
 
     /// Writes its state to `directory`, which exists and is empty, and ends it. The agent must have
     /// frozen every user process before, and nobody may hold the pipe to it.
-    async fn snapshot(&self, directory: &Path) -> Result<(), Error>;
+    async fn snapshot(&self, directory: &Path) -> Result<Snapshot, Error>;
 
     /// The end of what it printed on its console, bounded. Guest output: for a build's log, never for
     /// the server's.
@@ -146,6 +146,13 @@ pub struct Restore {
     pub vcpus: u32,
     pub memory_mb: u32,
     pub network: Network,
+}
+
+/// What there is to know of a snapshot besides its files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Snapshot {
+    /// The size of the root disk.
+    pub disk_mb: u32,
 }
 
 /// What a machine may reach.

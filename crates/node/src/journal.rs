@@ -285,7 +285,7 @@ pub fn running(pid: i32) -> Option<Process> {
 
 /// Pid and start time from a line of `/proc/PID/stat`. The second field is the program's name in
 /// parentheses and may hold anything, so fields are counted from the last parenthesis.
-fn parse_stat(line: &str) -> Option<Process> {
+pub fn parse_stat(line: &str) -> Option<Process> {
     let pid = line.split(' ').next()?.parse().ok()?;
     let rest = &line[line.rfind(')')? + 1..];
     // Field 22 of the line is the 20th after the name.

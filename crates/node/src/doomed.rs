@@ -1,0 +1,72 @@
+//! A machine that ends unless somebody says that it shall live.
+//!
+//! Whatever goes wrong while a machine is made, and wherever its maker stops waiting, this ends its
+//! process and removes its home.
+
+use crate::driver::Error;
+use crate::journal::Home;
+use std::time::Duration;
+
+/// A killed process is gone at once, unless the kernel is busy giving its memory back.
+const END_WITHIN: Duration = Duration::from_secs(4);
+const LOOK_AGAIN: Duration = Duration::from_millis(5);
+
+/// A home that is removed, with its process killed, when this is dropped.
+#[derive(Debug)]
+pub struct Doomed {
+    home: Option<Home>,
+}
+
+impl Doomed {
+    pub fn new(home: Home) -> Self {
+        Self { home: Some(home) }
+    }
+
+    pub fn home(&self) -> &Home {
+        self.home.as_ref().expect("only taken when this is consumed")
+    }
+
+    /// The machine lives on; it is the caller's now.
+    pub fn spare(mut self) -> Home {
+        self.home.take().expect("only taken here")
+    }
+
+    /// Ends the machine and waits until nothing of it is left.
+    pub async fn end(mut self) -> Result<(), Error> {
+        let home = self.home.take().expect("only taken here");
+        tokio::task::spawn_blocking(move || end(&home)).await.expect("ending a machine does not panic")
+    }
+}
+
+impl Drop for Doomed {
+    fn drop(&mut self) {
+        let Some(home) = self.home.take() else { return };
+        // A destructor must not wait, and there may be no runtime any more. What is not ended here is
+        // found in the journal at the next start.
+        std::thread::spawn(move || {
+            if let Err(error) = end(&home) {
+                tracing::warn!(machine = home.entry().name, "cannot end a half-made machine: {}", error.chain());
+            }
+        });
+    }
+}
+
+/// Kills what runs in a home and removes it. Blocks.
+pub fn end(home: &Home) -> Result<(), Error> {
+    let begun = std::time::Instant::now();
+    while home.is_locked() {
+        if let Some(process) = home.process() {
+            // SAFETY: plain system calls. Pid, start time and boot id were compared just now; the
+            // result of the last is of no use when it was not our child.
+            unsafe {
+                libc::kill(process.pid, libc::SIGKILL);
+                libc::waitpid(process.pid, std::ptr::null_mut(), libc::WNOHANG);
+            }
+        }
+        if begun.elapsed() > END_WITHIN {
+            return Err(Error::TimedOut { doing: "end", seconds: END_WITHIN.as_secs() });
+        }
+        std::thread::sleep(LOOK_AGAIN);
+    }
+    home.remove()
+}
