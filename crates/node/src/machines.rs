@@ -156,19 +156,17 @@ impl Machines {
     /// fine.
     pub async fn stop(&self, id: &InstanceId) -> Result<(), MachineError> {
         let failed = |detail: String| MachineError::Failed { id: id.clone(), detail };
-        let (mut outcome, cancel) = {
-            let mut machines = self.slots();
-            match machines.get(id) {
-                None => return Ok(()),
-                Some(Slot::Starting { outcome, cancel }) => (outcome.clone(), cancel.clone()),
-                Some(Slot::There(member)) => {
-                    let member = member.clone();
-                    drop(machines);
-                    member.end().await.map_err(|error| failed(error.chain()))?;
-                    machines = self.slots();
-                    machines.remove(id);
-                    return Ok(());
-                }
+        let present = match self.slots().get(id) {
+            None => return Ok(()),
+            Some(Slot::There(member)) => Err(member.clone()),
+            Some(Slot::Starting { outcome, cancel }) => Ok((outcome.clone(), cancel.clone())),
+        };
+        let (mut outcome, cancel) = match present {
+            Ok(starting) => starting,
+            Err(member) => {
+                member.end().await.map_err(|error| failed(error.chain()))?;
+                self.slots().remove(id);
+                return Ok(());
             }
         };
         cancel.cancel();

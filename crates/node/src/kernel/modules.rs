@@ -28,7 +28,7 @@ const MODULE_MAX: u64 = 16 * 1024 * 1024;
 pub fn load(directory: &Path) -> Result<Vec<Module>, Error> {
     let files = module_files(directory)?;
     let built_in = built_in(directory)?;
-    let mut read = |name: &str| -> Result<Option<(Vec<u8>, Vec<String>)>, Error> {
+    let mut read = |name: &str| -> Result<Option<Found>, Error> {
         if built_in.contains(name) {
             return Ok(None);
         }
@@ -36,9 +36,9 @@ pub fn load(directory: &Path) -> Result<Vec<Module>, Error> {
             return Err(Error::Unavailable(format!("the kernel in `{}` has no `{name}`", directory.display())));
         };
         let bytes = read_module(path).map_err(Error::file("read the kernel module", path))?;
-        let depends = information(&bytes, "depends")
-            .map(|list| list.split(',').filter(|name| !name.is_empty()).map(normal).collect());
-        Ok(Some((bytes, depends.unwrap_or_default())))
+        let depends = information(&bytes, "depends").unwrap_or_default();
+        let depends = depends.split(',').filter(|name| !name.is_empty()).map(normal).collect();
+        Ok(Some(Found { bytes, depends }))
     };
     let mut modules = Vec::new();
     let mut seen = BTreeSet::new();
@@ -53,13 +53,19 @@ pub fn load(directory: &Path) -> Result<Vec<Module>, Error> {
     Ok(modules)
 }
 
-type Reader<'a> = dyn FnMut(&str) -> Result<Option<(Vec<u8>, Vec<String>)>, Error> + 'a;
+/// A module that is not part of the kernel image, with the names of those it needs.
+struct Found {
+    bytes: Vec<u8>,
+    depends: Vec<String>,
+}
+
+type Reader<'a> = dyn FnMut(&str) -> Result<Option<Found>, Error> + 'a;
 
 fn add(name: &str, read: &mut Reader<'_>, seen: &mut BTreeSet<String>, modules: &mut Vec<Module>) -> Result<(), Error> {
     if !seen.insert(name.to_owned()) {
         return Ok(());
     }
-    if let Some((bytes, depends)) = read(name)? {
+    if let Some(Found { bytes, depends }) = read(name)? {
         for dependency in depends {
             add(&dependency, read, seen, modules)?;
         }

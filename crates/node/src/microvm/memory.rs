@@ -82,8 +82,8 @@ mod tests {
         assert!(copy.write_all_at(b"x", 0).is_err());
         assert!(copy.set_len(1).is_err());
         // Also not through a descriptor of one's own, which is what a VMM has.
-        let own = std::fs::OpenOptions::new().read(true).write(true);
-        let own = own.open(format!("/proc/self/fd/{}", copy.as_raw_fd())).unwrap();
+        let path = format!("/proc/self/fd/{}", copy.as_raw_fd());
+        let own = File::options().read(true).write(true).open(path).unwrap();
         assert!(own.write_all_at(b"x", 0).is_err());
     }
 }

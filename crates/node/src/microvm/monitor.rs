@@ -143,26 +143,32 @@ mod tests {
     use super::*;
     use tokio::io::AsyncWriteExt;
 
-    async fn answering(lines: &'static [&'static str]) -> Result<Monitor, Error> {
-        let (ours, mut theirs) = UnixStream::pair().unwrap();
+    /// A VMM that says each text after it has heard so many lines in all.
+    async fn saying(texts: &'static [(usize, &'static str)]) -> Result<Monitor, Error> {
+        let (ours, theirs) = UnixStream::pair().unwrap();
         tokio::spawn(async move {
-            for line in lines {
-                theirs.write_all(line.as_bytes()).await.unwrap();
+            let (reader, mut writer) = theirs.into_split();
+            let mut lines = BufReader::new(reader).lines();
+            let mut heard = 0;
+            for (after, text) in texts {
+                while heard < *after {
+                    lines.next_line().await.unwrap();
+                    heard += 1;
+                }
+                writer.write_all(text.as_bytes()).await.unwrap();
             }
             // Stays open until the other side is done.
-            let mut rest = Vec::new();
-            let _ = theirs.read_to_end(&mut rest).await;
+            while let Ok(Some(_)) = lines.next_line().await {}
         });
         Monitor::connect(ours).await
     }
 
+    const GREETING: (usize, &str) = (1, "{\"QMP\":{}}\n{\"return\":{},\"id\":0}\n");
+
     #[tokio::test]
     async fn answers_find_their_questions_among_events() {
-        let monitor = answering(&[
-            "{\"QMP\":{}}\n{\"return\":{},\"id\":0}\n",
-            "{\"event\":\"STOP\"}\n{\"return\":7,\"id\":2}\n{\"error\":{\"desc\":\"no\"},\"id\":1}\n",
-        ]);
-        let monitor = monitor.await.unwrap();
+        const ANSWERS: &str = "{\"event\":\"STOP\"}\n{\"return\":7,\"id\":2}\n{\"error\":{\"desc\":\"no\"},\"id\":1}\n";
+        let monitor = saying(&[GREETING, (3, ANSWERS)]).await.unwrap();
         let (first, second) = tokio::join!(monitor.ask("try", "a", json!({})), monitor.ask("try", "b", json!({})));
         assert_eq!(first.unwrap_err().to_string(), "the runtime refused to try: no");
         assert_eq!(second.unwrap(), 7);
@@ -170,7 +176,7 @@ mod tests {
 
     #[tokio::test]
     async fn garbage_ends_the_conversation_and_nothing_else() {
-        let monitor = answering(&["{\"QMP\":{}}\n{\"return\":{},\"id\":0}\n", "garbage\n"]).await.unwrap();
+        let monitor = saying(&[GREETING, (2, "garbage\n")]).await.unwrap();
         assert!(monitor.ask("try", "a", json!({})).await.is_err());
         assert!(monitor.is_closed());
     }
