@@ -5,6 +5,7 @@
 //! side of every operation), and `agent` (the guest's side, PID 1 of a microVM). The host side treats
 //! everything that comes out of a guest as hostile: every frame is bounded and parsed defensively.
 
+pub mod agent;
 pub mod client;
 pub mod frame;
 pub mod link;

@@ -17,7 +17,7 @@ mod handshake;
 mod host;
 mod mask;
 
-pub use guest::serve;
+pub use guest::{Stream as GuestStream, serve};
 pub use handshake::{Hello, NONCE, Scanner};
 pub use host::{Error, Link, Stream};
 
