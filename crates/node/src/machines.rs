@@ -170,14 +170,12 @@ impl Machines {
             }
         };
         cancel.cancel();
-        match tokio::time::timeout(STOP_WITHIN, outcome.wait_for(Option::is_some)).await {
+        let told = async { matches!(outcome.wait_for(Option::is_some).await.as_deref(), Ok(Some(Ok(())))) };
+        match tokio::time::timeout(STOP_WITHIN, told).await {
             Err(_) => Err(failed("it is still being made".into())),
             // It became ready at the same moment.
-            Ok(Ok(told)) if matches!(*told, Some(Ok(()))) => {
-                drop(told);
-                Box::pin(self.stop(id)).await
-            }
-            Ok(_) => Ok(()),
+            Ok(true) => Box::pin(self.stop(id)).await,
+            Ok(false) => Ok(()),
         }
     }
 

@@ -11,7 +11,6 @@
 pub mod clock;
 pub mod config;
 pub mod engine;
-pub mod http;
 mod reconcile;
 pub mod records;
 pub mod store;

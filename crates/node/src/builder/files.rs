@@ -1,12 +1,14 @@
 //! The steps that touch files, carried out by the agent without any program of the image.
 
 use super::machine::{BuildMachine, StepError};
+use super::owner;
 use super::report::{Phase, Report};
-use super::tarball;
+use super::tarball::{self, Names};
 use super::work::{Copy, Target};
 use nullspace_guest::client;
 use nullspace_guest::protocol::{FailureCode, File, FileType};
 use std::time::Duration;
+use tokio::io::AsyncReadExt;
 
 /// One small file operation.
 const CALL_MAX: Duration = Duration::from_secs(30);
@@ -17,30 +19,32 @@ const PIPE_BUFFER: usize = 256 * 1024;
 
 /// Copies context files, with the rules of a Dockerfile's `COPY`.
 pub async fn copy(machine: &BuildMachine, copy: &Copy, report: &Report) -> Result<(), StepError> {
-    let (directory, name) = match &copy.target {
-        Target::Into(directory) => (directory.clone(), None),
-        Target::At(path) => match look(machine, path, None).await? {
-            Some(file) if file.kind == FileType::Dir => (path.clone(), None),
-            _ => {
-                let (parent, name) = path.rsplit_once('/').unwrap_or(("", path));
-                if name.is_empty() {
-                    return Err(StepError::Failed("a file cannot take the place of `/`".to_owned()));
-                }
-                (if parent.is_empty() { "/".to_owned() } else { parent.to_owned() }, Some(name.to_owned()))
-            }
-        },
+    let (directory, names) = match &copy.target {
+        Target::At(path) if !is_directory(machine, path).await? => {
+            let (parent, name) = parent_and_name(path)?;
+            (parent, Names::Only(name))
+        }
+        Target::Into(path) if path != "/" && !is_directory(machine, path).await? => {
+            let (parent, name) = parent_and_name(path)?;
+            (parent, Names::Below(name))
+        }
+        Target::At(path) | Target::Into(path) => (path.clone(), Names::AsTheyAre),
+    };
+    let owner = match &copy.owner {
+        Some(owner) => numeric_owner(machine, owner).await?,
+        None => (0, 0),
     };
     let bytes = tarball::content_bytes(&copy.entries);
-    report.say(Phase::Step, format!("{} entries, {bytes} bytes", copy.entries.len())).await;
+    report.say(Phase::Step, format!("{} files and directories, {bytes} bytes", copy.entries.len())).await;
 
     let (reader, writer) = tokio::io::duplex(PIPE_BUFFER);
     let entries = copy.entries.clone();
     let writing = tokio::task::spawn_blocking(move || {
         let to = tokio_util::io::SyncIoBridge::new(writer);
-        tarball::write(&entries, name.as_deref(), to)
+        tarball::write(&entries, &names, owner, to)
     });
-    let owner = copy.owner.as_deref();
-    let unpacked = machine.ask(TREE_MAX, |stream| client::unpack(stream, &directory, owner, reader)).await;
+    // Unpacked as root: the archive says whom things belong to.
+    let unpacked = machine.ask(TREE_MAX, |stream| client::unpack(stream, &directory, None, reader)).await;
     // A content that could not be read says more than the archive that ended early because of it.
     match writing.await.expect("writing an archive does not panic") {
         Err(error @ (tarball::Error::Read { .. } | tarball::Error::Changed { .. })) => {
@@ -48,6 +52,45 @@ pub async fn copy(machine: &BuildMachine, copy: &Copy, report: &Report) -> Resul
         }
         _ => unpacked,
     }
+}
+
+fn parent_and_name(path: &str) -> Result<(String, String), StepError> {
+    match path.rsplit_once('/') {
+        Some((parent, name)) if !name.is_empty() => {
+            Ok((if parent.is_empty() { "/".to_owned() } else { parent.to_owned() }, name.to_owned()))
+        }
+        _ => Err(StepError::Failed("nothing can take the place of `/`".to_owned())),
+    }
+}
+
+/// Whether there is a directory at a path, also by way of a symbolic link.
+async fn is_directory(machine: &BuildMachine, path: &str) -> Result<bool, StepError> {
+    Ok(match look(machine, path, None).await? {
+        Some(file) if file.kind == FileType::Symlink => {
+            matches!(look(machine, &format!("{path}/."), None).await, Ok(Some(_)))
+        }
+        Some(file) => file.kind == FileType::Dir,
+        None => false,
+    })
+}
+
+async fn numeric_owner(machine: &BuildMachine, owner: &str) -> Result<(u64, u64), StepError> {
+    let database = async |path: &'static str| {
+        let read = machine.ask(CALL_MAX, |stream| async move {
+            let (_, content) = client::read(stream, path, None).await?;
+            let mut bytes = Vec::new();
+            content.take(owner::DATABASE_MAX).read_to_end(&mut bytes).await.map_err(client::Error::Source)?;
+            Ok(bytes)
+        });
+        match read.await {
+            Ok(bytes) => Ok(String::from_utf8_lossy(&bytes).into_owned()),
+            // An image without these files has only numbers.
+            Err(StepError::Failed(_)) => Ok(String::new()),
+            Err(other) => Err(other),
+        }
+    };
+    let (passwd, group) = (database("/etc/passwd").await?, database("/etc/group").await?);
+    owner::resolve(owner, &passwd, &group).map_err(StepError::Failed)
 }
 
 pub async fn make_dir(

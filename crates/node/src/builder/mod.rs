@@ -18,6 +18,7 @@ mod keys;
 mod layers;
 mod machine;
 mod output;
+mod owner;
 mod plan;
 mod render;
 mod report;
@@ -26,15 +27,18 @@ mod run;
 mod site;
 mod tarball;
 mod trust;
+mod warm;
 mod work;
 
 pub use trust::Trust;
 
-use crate::api::{BuildError, BuildEvent, BuildJob, BuildOutcome, Cancel};
+use crate::api::{ArtifactInfo, BuildError, BuildEvent, BuildJob, BuildOutcome, Cancel};
 use crate::artifacts::ArtifactStore;
 use crate::driver::{self, Driver};
 use crate::images::ImageStore;
 use crate::journal::Journal;
+use crate::profiles::Profiles;
+use error::Error;
 use layers::LayerStore;
 use report::Report;
 use results::Results;
@@ -74,6 +78,7 @@ pub struct Parts {
     pub journal: Journal,
     pub images: Arc<ImageStore>,
     pub artifacts: Arc<ArtifactStore>,
+    pub profiles: Arc<Profiles>,
 }
 
 /// Builds on one host.
@@ -82,6 +87,7 @@ pub struct Builder {
     journal: Journal,
     images: Arc<ImageStore>,
     artifacts: Arc<ArtifactStore>,
+    profiles: Arc<Profiles>,
     layers: Arc<LayerStore>,
     results: Results,
     scratch: PathBuf,
@@ -109,8 +115,8 @@ impl Builder {
         let layers = LayerStore::open(&directory.join("layers"), settings.layers_max_bytes)
             .map_err(|error| failed(driver::chain(&error)))?;
         let results = Results::open(&directory.join("results")).map_err(|error| failed(error.to_string()))?;
-        let Parts { driver, journal, images, artifacts } = parts;
-        Ok(Self { driver, journal, images, artifacts, layers, results, scratch, settings })
+        let Parts { driver, journal, images, artifacts, profiles } = parts;
+        Ok(Self { driver, journal, images, artifacts, profiles, layers, results, scratch, settings })
     }
 
     /// Runs a build to its end. However it ends, nothing but caches and the artifact is left.
@@ -124,7 +130,7 @@ impl Builder {
         let scratch = self.scratch.join(format!("{}.raw", job.id));
         let mut site = Site::new(self.driver.clone(), self.journal.clone(), self.layers.clone(), scratch);
         let result = tokio::select! {
-            result = self.artifact_of(job, &report, &mut site) => Some(result),
+            result = self.make(job, &report, &mut site) => Some(result),
             () = cancel.cancelled() => None,
         };
         site.clear().await;
@@ -134,6 +140,14 @@ impl Builder {
             Some(Err(error)) => Err(error.into()),
             Some(Ok(artifact)) => Ok(BuildOutcome { artifact }),
         }
+    }
+
+    async fn make(&self, job: &BuildJob, report: &Report, site: &mut Site) -> Result<ArtifactInfo, Error> {
+        let artifact = self.artifact_of(job, report, site).await?;
+        // Memory for one more machine: the build machine's is not needed any longer.
+        site.end_machine().await;
+        self.become_ready(job, &artifact.id, report).await?;
+        Ok(artifact)
     }
 
     async fn trim_layers(&self) {

@@ -14,6 +14,9 @@ pub enum Phase {
     VmCreate,
     Step,
     Finalize,
+    Startup,
+    Readiness,
+    Snapshot,
 }
 
 impl Phase {
@@ -24,6 +27,9 @@ impl Phase {
             Self::VmCreate => "vm_create",
             Self::Step => "step",
             Self::Finalize => "finalize",
+            Self::Startup => "startup",
+            Self::Readiness => "readiness",
+            Self::Snapshot => "snapshot",
         }
     }
 }

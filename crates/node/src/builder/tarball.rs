@@ -31,26 +31,49 @@ pub enum Error {
     },
 }
 
-/// Writes entries as a tar archive. `rename` gives the single entry of a file copy its name.
-pub fn write(entries: &[Entry], rename: Option<&str>, to: impl Write) -> Result<(), Error> {
+/// How entries are called in the archive.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Names {
+    AsTheyAre,
+    /// The single file of a copy has this name.
+    Only(String),
+    /// In a directory of this name, which is in the archive too.
+    Below(String),
+}
+
+/// Writes entries as a tar archive, all of one owner (uid and gid).
+pub fn write(entries: &[Entry], names: &Names, owner: (u64, u64), to: impl Write) -> Result<(), Error> {
     let mut archive = tar::Builder::new(to);
-    for entry in entries {
-        let name = rename.unwrap_or(&entry.path);
+    let header = |mode: u32| {
         let mut header = tar::Header::new_gnu();
-        header.set_mode(entry.mode);
+        header.set_mode(mode);
         header.set_mtime(MODIFIED);
-        header.set_uid(0);
-        header.set_gid(0);
+        header.set_uid(owner.0);
+        header.set_gid(owner.1);
+        header
+    };
+    let directory = |archive: &mut tar::Builder<_>, name: &str, mode| {
+        let mut header = header(mode);
+        header.set_entry_type(tar::EntryType::Directory);
+        header.set_size(0);
+        archive.append_data(&mut header, name, io::empty()).map_err(|source| Error::Send { source })
+    };
+    if let Names::Below(name) = names {
+        directory(&mut archive, name, 0o755)?;
+    }
+    for entry in entries {
+        let name = match names {
+            Names::AsTheyAre => entry.path.clone(),
+            Names::Only(name) => name.clone(),
+            Names::Below(directory) => format!("{directory}/{}", entry.path),
+        };
         match &entry.content {
-            Content::Dir => {
-                header.set_entry_type(tar::EntryType::Directory);
-                header.set_size(0);
-                archive.append_data(&mut header, name, io::empty()).map_err(|source| Error::Send { source })?;
-            }
+            Content::Dir => directory(&mut archive, &name, entry.mode)?,
             Content::File { sha256, source } => {
                 let read_error = |source| Error::Read { path: entry.path.clone(), source };
                 let file = File::open(source).map_err(read_error)?;
                 let size = file.metadata().map_err(read_error)?.len();
+                let mut header = header(entry.mode);
                 header.set_size(size);
                 let mut hashing = Hashing { file: file.take(size), hash: Sha256::new(), left: size, failed: None };
                 let sent = archive.append_data(&mut header, name, &mut hashing);
@@ -126,21 +149,28 @@ mod tests {
         let (_file, entry) = file(&content, &hex::encode(Sha256::digest(&content)));
         let dir = Entry { path: "empty".to_owned(), mode: 0o750, content: Content::Dir };
         let mut bytes = Vec::new();
-        write(&[dir, entry.clone()], None, &mut bytes).unwrap();
+        write(&[dir, entry.clone()], &Names::Below("app".to_owned()), (1000, 50), &mut bytes).unwrap();
         let mut archive = tar::Archive::new(bytes.as_slice());
         let mut found = Vec::new();
         for item in archive.entries().unwrap() {
             let mut item = item.unwrap();
             let mut read = Vec::new();
             item.read_to_end(&mut read).unwrap();
+            assert_eq!((item.header().uid().unwrap(), item.header().gid().unwrap()), (1000, 50));
             found.push((item.path().unwrap().display().to_string(), item.header().mode().unwrap(), read));
         }
-        assert_eq!(found, [("empty".to_owned(), 0o750, Vec::new()), (entry.path, 0o640, content)]);
+        let expected = [
+            ("app".to_owned(), 0o755, Vec::new()),
+            ("app/empty".to_owned(), 0o750, Vec::new()),
+            (format!("app/{}", entry.path), 0o640, content),
+        ];
+        assert_eq!(found, expected);
     }
 
     #[test]
     fn content_that_is_not_what_was_announced_is_not_sent_as_if_it_were() {
         let (_file, entry) = file(b"x", &hex::encode(Sha256::digest(b"y")));
-        assert!(matches!(write(&[entry], Some("b"), Vec::new()), Err(Error::Changed { .. })));
+        let written = write(&[entry], &Names::Only("b".to_owned()), (0, 0), Vec::new());
+        assert!(matches!(written, Err(Error::Changed { .. })));
     }
 }
