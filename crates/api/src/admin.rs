@@ -93,6 +93,13 @@ pub struct TenantList {
     pub items: Vec<Tenant>,
 }
 
+/// What a new key is for.
+#[skip_serializing_none]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct CreateKey {
+    pub name: Option<String>,
+}
+
 /// A key's handle, without the key.
 #[skip_serializing_none]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]

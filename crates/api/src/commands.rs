@@ -27,6 +27,9 @@ pub struct ExecResult {
     pub stdout: String,
     pub stderr: String,
     pub pid: Option<u32>,
+    /// What went wrong after the answer had begun: a long command's status line is sent before its end.
+    pub error: Option<String>,
+    pub code: Option<crate::ErrorCode>,
 }
 
 /// A background command that was started.

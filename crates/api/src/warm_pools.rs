@@ -222,3 +222,23 @@ pub enum PoolHealth {
 pub struct WarmPoolList {
     pub items: Vec<WarmPool>,
 }
+
+/// Why a pool is as it is.
+#[skip_serializing_none]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct PoolExplanation {
+    /// The controller's own sentences about its last pass.
+    pub notes: Vec<String>,
+    /// When that pass was; absent before the first.
+    pub observed_at: Option<Timestamp>,
+    pub degraded: Option<Degradation>,
+    pub pool: WarmPool,
+}
+
+/// What keeps a pool from being what its owner wants, and since when.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Degradation {
+    pub reason: DegradedReason,
+    pub evidence: String,
+    pub since: Timestamp,
+}

@@ -11,6 +11,7 @@
 pub mod clock;
 pub mod config;
 pub mod engine;
+pub mod http;
 mod reconcile;
 pub mod records;
 pub mod store;

@@ -2,8 +2,10 @@
 
 use super::transport::segment;
 use super::{Client, Error};
-use crate::Object;
-use crate::warm_pools::{CreateWarmPool, PoolCounts, UpdateWarmPool, WarmPool, WarmPoolList, WarmPoolListQuery};
+
+use crate::warm_pools::{
+    CreateWarmPool, PoolCounts, PoolExplanation, UpdateWarmPool, WarmPool, WarmPoolList, WarmPoolListQuery,
+};
 use reqwest::Method;
 
 const POOLS: &str = "/v1/template-warm-pools";
@@ -65,7 +67,7 @@ impl Client {
     }
 
     /// Why the pool is as it is.
-    pub async fn explain_warm_pool(&self, id: &str) -> Result<Object, Error> {
+    pub async fn explain_warm_pool(&self, id: &str) -> Result<PoolExplanation, Error> {
         self.get(&format!("{POOLS}/{}/explain", segment(id))).await
     }
 }

@@ -1,0 +1,20 @@
+//! `GET /v1/template-warm-pools/{id}`: also a deleted one, for a while.
+
+use super::view;
+use crate::engine::Caller;
+use crate::http::App;
+use crate::http::extract::{Json, Path};
+use crate::http::nullspace::Error;
+use axum::extract::State;
+use nullspace_api::warm_pools::WarmPool;
+
+/// Gets a pool.
+#[utoipa::path(get, path = "/v1/template-warm-pools/{id}", tag = "warm pools", params(("id" = String, Path)), responses((status = 200, body = WarmPool)))]
+pub async fn get_warm_pool(
+    State(app): State<App>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Result<Json<WarmPool>, Error> {
+    let info = app.engine.get_warm_pool(&caller, &id).await?;
+    Ok(Json(view::warm_pool(&info)))
+}
