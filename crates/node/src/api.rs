@@ -317,9 +317,12 @@ pub struct ImageProgress {
 
 #[derive(Debug, thiserror::Error)]
 pub enum ImageError {
-    #[error("no image `{0}` is here and it could not be pulled")]
+    #[error(
+        "no image `{0}` is here and the registry has none (hint: `nullspace image import {0} PATH` takes one from a file, \
+         `nullspace image bootstrap` makes busybox, debian:bookworm or python:3.11)"
+    )]
     NotFound(String),
-    #[error("the registry refused the credentials for `{0}`")]
+    #[error("the registry refused the credentials for `{0}`, or wants some")]
     Unauthorized(String),
     #[error("`{name}` is not an image: {detail}")]
     Invalid { name: String, detail: String },

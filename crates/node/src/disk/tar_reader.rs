@@ -97,7 +97,7 @@ impl<R: Read> Reader<R> {
             self.skip(self.data_left + self.padding)?;
             (self.data_left, self.padding, self.pieces) = (0, 0, None);
             let Some(header) = self.header()? else { return Ok(None) };
-            let stored = header.entry_size().map_err(damaged("size"))?;
+            let stored = field_or_zero(&header.as_old().size, header.entry_size()).map_err(damaged("size"))?;
             match header.entry_type().as_byte() {
                 b'x' => parse_pax(&self.extension(stored)?, &mut extensions)?,
                 b'L' => extensions.path = Some(until_nul(self.extension(stored)?)),
@@ -146,10 +146,19 @@ impl<R: Read> Reader<R> {
             let link = extensions.pax.get(b"linkpath".as_slice()).or(extensions.link.as_ref()).cloned();
             link.or_else(|| header.link_name_bytes().map(|name| name.into_owned())).unwrap_or_default()
         };
+        let old = header.as_old();
         let device = || {
-            let part =
-                |value: io::Result<Option<u32>>| value.map_err(damaged("device number")).map(Option::unwrap_or_default);
-            Ok((part(header.device_major())?, part(header.device_minor())?))
+            let fields = header.as_ustar().map(|ustar| (ustar.dev_major, ustar.dev_minor));
+            let (major, minor) =
+                fields.or(header.as_gnu().map(|gnu| (gnu.dev_major, gnu.dev_minor))).unwrap_or_default();
+            let part = |field: [u8; 8], value: io::Result<Option<u32>>| {
+                field_or_zero(&field, value.map(Option::unwrap_or_default)).map_err(damaged("device number"))
+            };
+            Ok((part(major, header.device_major())?, part(minor, header.device_minor())?))
+        };
+        let owner = |key, field: &[u8], value| match number(key)? {
+            Some(value) => id(value),
+            None => id(field_or_zero(field, value).map_err(damaged("owner"))?),
         };
         let kind = match type_byte {
             // Before ustar, a directory was a file whose name ends so.
@@ -183,9 +192,9 @@ impl<R: Read> Reader<R> {
         Ok(Entry {
             path,
             kind,
-            mode: header.mode().map_err(damaged("mode"))? & 0o7777,
-            uid: id(number(b"uid")?.map_or_else(|| header.uid().map_err(damaged("owner")), Ok)?)?,
-            gid: id(number(b"gid")?.map_or_else(|| header.gid().map_err(damaged("group")), Ok)?)?,
+            mode: field_or_zero(&old.mode, header.mode()).map_err(damaged("mode"))? & 0o7777,
+            uid: owner(b"uid".as_slice(), &old.uid, header.uid())?,
+            gid: owner(b"gid".as_slice(), &old.gid, header.gid())?,
             modified: extensions
                 .modified()
                 .or_else(|| header.mtime().ok().and_then(|at| at.try_into().ok()))
@@ -414,6 +423,11 @@ fn decimal(text: &[u8]) -> Result<u64, Error> {
 
 fn id(value: u64) -> Result<u32, Error> {
     u32::try_from(value).map_err(|_| Error::Damaged(format!("{value} is not a user or group")))
+}
+
+/// Some writers leave out what they have no number for.
+fn field_or_zero<N: Default>(field: &[u8], value: io::Result<N>) -> io::Result<N> {
+    if field.iter().all(|byte| matches!(byte, 0 | b' ')) { Ok(N::default()) } else { value }
 }
 
 fn until_nul(mut bytes: Vec<u8>) -> Vec<u8> {

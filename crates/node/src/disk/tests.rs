@@ -23,7 +23,8 @@ impl Archive {
         header.set_mode(if kind == b'5' { 0o755 } else { 0o644 });
         header.set_mtime(1_600_000_000);
         header.set_size(content.len() as u64);
-        (header.set_uid(0), header.set_gid(0));
+        header.set_uid(0);
+        header.set_gid(0);
         edit(&mut header);
         header.set_cksum();
         self.0.extend(header.as_bytes());

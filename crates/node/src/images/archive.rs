@@ -28,10 +28,10 @@ pub fn import(blobs: &Blobs, name: &ImageName, path: &Path) -> Result<BlobDigest
     let files =
         if metadata.is_dir() { Files::Directory(path.to_owned()) } else { Files::Archive(importing.read_archive()?) };
     if let Some(index) = importing.document(&files, "index.json")? {
-        return importing.from_layout(&files, &index);
+        return importing.read_layout(&files, &index);
     }
     match importing.document(&files, "manifest.json")? {
-        Some(manifest) => importing.from_docker_save(&files, &manifest),
+        Some(manifest) => importing.read_docker_save(&files, &manifest),
         None => Err(importing.invalid("it has neither `index.json` (OCI layout) nor `manifest.json` (`docker save`)")),
     }
 }
@@ -148,7 +148,7 @@ impl Importing<'_> {
         if self.blobs.has(digest) { Ok(()) } else { Err(self.invalid(format!("blob {digest} is missing"))) }
     }
 
-    fn from_layout(&self, files: &Files, index: &[u8]) -> Result<BlobDigest, ImageError> {
+    fn read_layout(&self, files: &Files, index: &[u8]) -> Result<BlobDigest, ImageError> {
         let index: Index =
             serde_json::from_slice(index).map_err(|error| self.invalid(format!("`index.json`: {error}")))?;
         let chosen = self.choose(&index.manifests)?;
@@ -198,7 +198,7 @@ impl Importing<'_> {
         })
     }
 
-    fn from_docker_save(&self, files: &Files, manifest: &[u8]) -> Result<BlobDigest, ImageError> {
+    fn read_docker_save(&self, files: &Files, manifest: &[u8]) -> Result<BlobDigest, ImageError> {
         let saved: Vec<Saved> =
             serde_json::from_slice(manifest).map_err(|error| self.invalid(format!("`manifest.json`: {error}")))?;
         let tags = |image: &Saved| image.repo_tags.clone().unwrap_or_default();

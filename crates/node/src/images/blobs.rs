@@ -12,6 +12,10 @@ use std::fmt;
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+/// A pull that was not tried again for a week will not be.
+const PARTIAL_AGE_MAX: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
 /// The name of a blob: SHA-256 of its bytes.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -82,6 +86,21 @@ impl Blobs {
 
     pub fn remove(&self, digest: &BlobDigest) -> Result<(), ImageError> {
         fs::remove_file(self.path(digest)).map_err(failed(format!("remove blob {digest}")))
+    }
+
+    /// Removes what pulls left and nobody went on with.
+    pub fn remove_old_partials(&self) -> Result<(), ImageError> {
+        let remove = || {
+            for entry in fs::read_dir(&self.partial)? {
+                let entry = entry?;
+                let age = SystemTime::now().duration_since(entry.metadata()?.modified()?);
+                if age.is_ok_and(|age| age > PARTIAL_AGE_MAX) {
+                    fs::remove_file(entry.path())?;
+                }
+            }
+            Ok(())
+        };
+        remove().map_err(failed::<io::Error>("remove old partial layers"))
     }
 
     /// Reads a small blob, and holds that it is what its name says.

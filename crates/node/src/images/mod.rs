@@ -17,7 +17,9 @@ mod flight;
 mod manifest;
 mod name;
 mod pack;
+mod pull;
 mod records;
+mod registry;
 
 use crate::api::{ImageError, ImageInfo, ImageProgress, ImageSource, RegistryAuth};
 use crate::disk::{self, RootDisk};
@@ -241,7 +243,11 @@ impl ImageStore {
     ) -> Result<ImageInfo, ImageError> {
         let (shared, named, reporter) = (self.shared.clone(), name.clone(), progress.clone());
         let (word, manifest) = match source {
-            ImageSource::Registry { auth: _ } => return Err(ImageError::NotFound(name.given.clone())),
+            ImageSource::Registry { auth } => {
+                let Shared { blobs, flights, settings, .. } = &*shared;
+                let pull = pull::Pull { blobs, flights, settings, name, progress };
+                ("registry", pull.run(auth.as_ref()).await?)
+            }
             ImageSource::Archive(path) => {
                 say(progress, format!("reading `{}`", path.display()));
                 ("import", blocking(move || archive::import(&shared.blobs, &named, &path)).await?)
@@ -363,6 +369,7 @@ impl Shared {
     }
 
     fn collect(&self) -> Result<(), ImageError> {
+        self.blobs.remove_old_partials()?;
         let mut needed = BTreeSet::new();
         let mut disks = BTreeSet::new();
         for record in self.records.list()? {
@@ -440,5 +447,7 @@ fn disk_error(name: &str, error: &disk::Error) -> ImageError {
     failed(format!("make a root disk of `{name}`"))(error)
 }
 
+#[cfg(test)]
+mod registry_tests;
 #[cfg(test)]
 mod tests;

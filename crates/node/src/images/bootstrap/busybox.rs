@@ -63,12 +63,14 @@ pub fn make(blobs: &Blobs) -> Result<BlobDigest, ImageError> {
 /// The same program and applets give the same bytes.
 fn archive<'a>(program: &[u8], applets: impl Iterator<Item = &'a str>) -> io::Result<Vec<u8>> {
     let mut archive = tar::Builder::new(Vec::new());
-    let mut header = |kind, mode, size| {
+    let header = |kind, mode, size| {
         let mut header = tar::Header::new_gnu();
         header.set_entry_type(kind);
         header.set_mode(mode);
         header.set_size(size);
-        (header.set_uid(0), header.set_gid(0), header.set_mtime(0));
+        header.set_uid(0);
+        header.set_gid(0);
+        header.set_mtime(0);
         header
     };
     for (path, mode) in DIRECTORIES {
