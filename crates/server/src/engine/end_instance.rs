@@ -102,7 +102,7 @@ pub(crate) fn mark_stopping(tx: &Connection, id: &InstanceId, why: End, now: Tim
     }
 }
 
-fn close_sandbox(
+pub(super) fn close_sandbox(
     tx: &Connection,
     sandbox: &mut Sandbox,
     status: SandboxStatus,

@@ -6,7 +6,6 @@
 pub mod authenticate;
 pub mod blobs;
 mod bootstrap;
-pub mod build_request;
 mod builds_running;
 mod builtin;
 pub mod caller;
@@ -39,8 +38,11 @@ mod parse_create;
 pub mod plan_build;
 pub mod promote_build;
 mod recover;
+mod recover_builds;
 pub mod retry_build;
+mod run_build;
 pub mod set_timeout;
+mod shutdown;
 pub mod start_build;
 pub mod tags;
 pub mod tenants;
@@ -49,7 +51,6 @@ mod waiters;
 mod wake;
 
 pub use blobs::{BlobCheck, BlobFile};
-pub use build_request::{BuildRequest, Content, ContextEntry};
 pub use caller::Caller;
 pub use create_sandbox::{CreateSandbox, PoolChoice};
 pub use create_warm_pool::CreateWarmPool;
@@ -75,6 +76,7 @@ use nullspace_domain::{ArtifactId, NodeId, Timestamp, WarmPoolId};
 use nullspace_node::api::{Node, NodeStatus};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use waiters::Waiters;
 
@@ -96,10 +98,14 @@ pub(crate) struct Inner {
     /// Creates that wait for a member, in order.
     pub waiters: Waiters,
     pub builds: BuildsRunning,
+    /// One builtin template is built at a time.
+    pub builtins: tokio::sync::Mutex<()>,
     pub cold_starts: tokio::sync::Semaphore,
     /// Pools that want a plan.
     pub due: Due,
     pub memory: Mutex<Memory>,
+    /// Set when the server is ending: what fails now was interrupted.
+    pub stopping: CancellationToken,
     /// Work that outlives the request that caused it.
     pub tasks: TaskTracker,
 }
@@ -133,6 +139,8 @@ impl Engine {
     ) -> Result<Self, Error> {
         let inner = Inner {
             cold_starts: tokio::sync::Semaphore::new(config.cold_starts_at_once),
+            builtins: tokio::sync::Mutex::new(()),
+            stopping: CancellationToken::new(),
             builds: BuildsRunning::new(config.builds_at_once),
             config,
             store,

@@ -1,19 +1,15 @@
 //! What a build would do, without doing it. Needs no registry.
 
-use super::{BuildRequest, Caller, Engine, Error};
+use super::start_build::first_problem;
+use super::{Caller, Engine, Error};
+use nullspace_domain::build::{BuildRequest, Problem, plan_json};
 
 /// Whether a request could be built, and why not.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Validation {
-    /// `field: message`; empty when valid.
-    pub errors: Vec<ValidationError>,
+    /// Empty when valid.
+    pub errors: Vec<Problem>,
     pub warnings: Vec<String>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ValidationError {
-    pub code: String,
-    pub message: String,
 }
 
 /// The normalised plan (spec templates §5.8).
@@ -21,18 +17,37 @@ pub struct ValidationError {
 pub struct BuildPlan {
     /// The published `build_plan` object.
     pub plan: serde_json::Value,
+    pub backend: &'static str,
+    pub source_type: &'static str,
     pub source_digest: String,
+    pub dockerfile_digest: Option<String>,
     pub context_digest: Option<String>,
     pub file_count: usize,
+    pub requires_base_image_auth: bool,
     pub warnings: Vec<String>,
 }
 
 impl Engine {
-    pub async fn validate_build(&self, _caller: &Caller, _request: BuildRequest) -> Result<Validation, Error> {
-        Err(Error::NotImplemented { field: String::new() })
+    /// Every problem at once. `body` is the published request (spec templates §6).
+    pub async fn validate_build(&self, _caller: &Caller, body: &serde_json::Value) -> Result<Validation, Error> {
+        Ok(match BuildRequest::parse(body) {
+            Ok(request) => Validation { errors: Vec::new(), warnings: request.warnings },
+            Err(errors) => Validation { errors, warnings: Vec::new() },
+        })
     }
 
-    pub async fn plan_build(&self, _caller: &Caller, _request: BuildRequest) -> Result<BuildPlan, Error> {
-        Err(Error::NotImplemented { field: String::new() })
+    pub async fn plan_build(&self, _caller: &Caller, body: &serde_json::Value) -> Result<BuildPlan, Error> {
+        let BuildRequest { definition, warnings, .. } = BuildRequest::parse(body).map_err(first_problem)?;
+        Ok(BuildPlan {
+            plan: plan_json(&definition),
+            backend: definition.backend.as_str(),
+            source_type: definition.source_type(),
+            source_digest: definition.source_digest(),
+            dockerfile_digest: definition.dockerfile_digest(),
+            context_digest: definition.context_digest(|blob| super::blobs::BlobId::parse(blob).map(|blob| blob.sha256)),
+            file_count: definition.context.len(),
+            requires_base_image_auth: definition.needs.base_image_auth,
+            warnings,
+        })
     }
 }

@@ -18,6 +18,8 @@ pub struct Build {
     pub status: BuildStatus,
     pub source_type: SourceType,
     pub resources: Resources,
+    /// Only if the request said so: echoed in `build_config`.
+    pub disk_mb_asked: Option<u32>,
     pub internet_access: bool,
     /// Of the request without secrets: equal requests are equal here.
     pub source_digest: String,
@@ -107,6 +109,25 @@ pub struct CacheSummary {
     pub final_artifact: CacheCounts,
     pub layer: CacheCounts,
     pub file_blob: CacheCounts,
+}
+
+impl CacheSummary {
+    /// Counts one report, in the words of spec api §5.
+    pub fn count(&mut self, kind: &str, status: &str) {
+        let counts = match kind {
+            "final_artifact" => &mut self.final_artifact,
+            "layer" => &mut self.layer,
+            "file_blob" => &mut self.file_blob,
+            _ => return,
+        };
+        match status {
+            "hit" => counts.hits += 1,
+            "miss" => counts.misses += 1,
+            "bypass" => counts.bypasses += 1,
+            "stored" => counts.stores += 1,
+            _ => {}
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -2,7 +2,7 @@
 
 use super::{Error, bodies, body, builds, execute, micros, to_body};
 use crate::records::template::{DEFAULT_TAG, SYSTEM_NAMESPACE};
-use crate::records::{Build, BuildStatus, Tag, Template};
+use crate::records::{Build, BuildStatus, Tag, Template, TemplateInfo};
 use nullspace_domain::template_ref::{Qualifier, TemplateRef};
 use nullspace_domain::{BuildId, TemplateId, TenantId, Timestamp};
 use rusqlite::{Connection, OptionalExtension, params};
@@ -151,6 +151,30 @@ pub fn tag_remove(connection: &Connection, template: &TemplateId, tag: &str, now
         tag_move_record(connection, template, tag, None, now)?;
     }
     Ok(removed)
+}
+
+/// What a caller sees of a template; `build` is the one that the ref means.
+pub fn template_info(
+    connection: &Connection,
+    template: &Template,
+    build: Option<&Build>,
+) -> Result<TemplateInfo, Error> {
+    let tags = tags(connection, &template.id)?;
+    let meant = default_build(connection, &template.id)?;
+    let is_meant = |tag: &&Tag| meant.as_ref().is_some_and(|meant| meant.id == tag.build);
+    let default_tag = tags.iter().find(|tag| tag.tag == DEFAULT_TAG).or_else(|| tags.iter().find(is_meant));
+    Ok(TemplateInfo {
+        id: template.id.clone(),
+        namespace: template.namespace.clone(),
+        name: template.name.clone(),
+        description: template.description.clone(),
+        builtin: template.is_builtin(),
+        canonical_ref: template.canonical_ref(),
+        default_tag: default_tag.map(|tag| tag.tag.clone()),
+        tags: tags.into_iter().map(|tag| tag.tag).collect(),
+        runtime: build.or(meant.as_ref()).map(|build| build.runtime.clone()),
+        created_at: template.created_at,
+    })
 }
 
 fn tag_move_record(
