@@ -2,7 +2,7 @@
 
 use super::start_build::first_problem;
 use super::{Caller, Engine, Error};
-use nullspace_domain::build::{BuildRequest, Problem, plan_json};
+use nullspace_domain::build::{Backend, BuildRequest, Problem, plan_json};
 
 /// Whether a request could be built, and why not.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -17,7 +17,7 @@ pub struct Validation {
 pub struct BuildPlan {
     /// The published `build_plan` object.
     pub plan: serde_json::Value,
-    pub backend: &'static str,
+    pub backend: Backend,
     pub source_type: &'static str,
     pub source_digest: String,
     pub dockerfile_digest: Option<String>,
@@ -40,7 +40,7 @@ impl Engine {
         let BuildRequest { definition, warnings, .. } = BuildRequest::parse(body).map_err(first_problem)?;
         Ok(BuildPlan {
             plan: plan_json(&definition),
-            backend: definition.backend.as_str(),
+            backend: definition.backend,
             source_type: definition.source_type(),
             source_digest: definition.source_digest(),
             dockerfile_digest: definition.dockerfile_digest(),

@@ -241,6 +241,9 @@ fn refuse_what_does_not_exist(definition: &Definition, credentials: &Credentials
     if definition.claim_token.is_some() {
         return missing("claim_token");
     }
+    if !credentials.registry_auth.is_empty() {
+        return missing("registry_auth");
+    }
     if !credentials.build_secrets.is_empty() {
         return missing("build_secrets");
     }

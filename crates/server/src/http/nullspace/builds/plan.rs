@@ -1,6 +1,5 @@
 //! `POST /v1/templates/plan`: what a build would do, without doing it.
 
-use super::request;
 use crate::engine::Caller;
 use crate::http::App;
 use crate::http::extract::Json;
@@ -8,18 +7,18 @@ use crate::http::nullspace::Error;
 use axum::extract::State;
 use nullspace_api::Object;
 use nullspace_api::build_request::{BuildRequest, ContextManifest, PlanAnswer};
-use nullspace_api::builds::{BuildBackend, SourceType};
+use nullspace_api::builds::BuildBackend;
+use nullspace_domain::build::Backend;
 use serde_json::Value;
 
 /// Answers with the normalised plan.
-#[utoipa::path(post, path = "/v1/templates/plan", tag = "builds", responses((status = 200, body = PlanAnswer)))]
+#[utoipa::path(post, path = "/v1/templates/plan", tag = "builds", request_body = BuildRequest, responses((status = 200, body = PlanAnswer)))]
 pub async fn plan_build(
     State(app): State<App>,
     caller: Caller,
-    Json(body): Json<BuildRequest>,
+    Json(body): Json<Value>,
 ) -> Result<Json<PlanAnswer>, Error> {
-    let requires_base_image_auth = body.base_image_auth.is_some();
-    let plan = app.engine.plan_build(&caller, request::parse(body)?).await?;
+    let plan = app.engine.plan_build(&caller, &body).await?;
     let build_plan = match plan.plan {
         Value::Object(plan) => plan,
         other => Object::from_iter([("plan".to_owned(), other)]),
@@ -27,11 +26,14 @@ pub async fn plan_build(
     let file_count = plan.file_count as u64;
     Ok(Json(PlanAnswer {
         build_plan,
-        requires_base_image_auth,
-        build_backend: Some(BuildBackend::Native),
-        source_type: Some(SourceType::Declarative),
+        requires_base_image_auth: plan.requires_base_image_auth,
+        build_backend: Some(match plan.backend {
+            Backend::Native => BuildBackend::Native,
+            Backend::Buildkit => BuildBackend::Buildkit,
+        }),
+        source_type: serde_json::from_value(plan.source_type.into()).ok(),
         source_digest: Some(plan.source_digest),
-        dockerfile_digest: None,
+        dockerfile_digest: plan.dockerfile_digest,
         warnings: Some(plan.warnings),
         context_manifest: plan.context_digest.map(|digest| ContextManifest {
             context_manifest_id: digest.clone(),
