@@ -21,7 +21,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 /// From a restored VMM to a confirmed renewal, at native speed: 50 ms when the host is idle.
 const RENEW_WITHIN: Duration = Duration::from_secs(15);
@@ -47,6 +47,9 @@ struct Inner {
     machines: Mutex<BTreeMap<InstanceId, Slot>>,
     ended: Mutex<mpsc::UnboundedSender<MachineReport>>,
     reader: Mutex<Option<mpsc::UnboundedReceiver<MachineReport>>>,
+    /// Ends the watchers with the registry: each holds its machine's monitor, which serves one at a time.
+    _watchers: DropGuard,
+    watchers: CancellationToken,
 }
 
 enum Slot {
@@ -100,6 +103,7 @@ impl Machines {
     /// remains are removed.
     pub async fn open(driver: Arc<dyn Driver>, journal: Journal, profiles: Arc<Profiles>) -> Result<Self, Error> {
         let (ended, reader) = mpsc::unbounded_channel();
+        let watchers = CancellationToken::new();
         let inner = Inner {
             driver,
             journal,
@@ -107,6 +111,8 @@ impl Machines {
             machines: Mutex::default(),
             ended: Mutex::new(ended),
             reader: Mutex::new(Some(reader)),
+            _watchers: watchers.clone().drop_guard(),
+            watchers,
         };
         let machines = Self { inner: Arc::new(inner) };
         let found = machines.inner.journal.homes()?;
@@ -314,9 +320,13 @@ impl Machines {
     fn watch_member(&self, id: InstanceId, member: Arc<Member>) {
         let machines = Arc::downgrade(&self.inner);
         let machine = member.agent.machine().clone();
+        let watchers = self.inner.watchers.clone();
         drop(member);
         tokio::spawn(async move {
-            machine.ended().await;
+            tokio::select! {
+                () = machine.ended() => {}
+                () = watchers.cancelled() => return,
+            }
             let Some(inner) = machines.upgrade() else { return };
             let machines = Self { inner };
             let ours = match machines.slots().get(&id) {
