@@ -27,6 +27,15 @@ pub const REQUEST_MAX: usize = 1024 * 1024;
 /// Longest text a guest may put into a message the host keeps.
 pub const TEXT_MAX: usize = 4 * 1024;
 
+/// As much of the start of a text as fits `max` bytes without cutting a character.
+pub fn start_of(text: &str, max: usize) -> &str {
+    let mut end = max.min(text.len());
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    &text[..end]
+}
+
 /// Entries of one directory listing; a longer one says `truncated`.
 pub const LIST_MAX: usize = 10_000;
 

@@ -12,8 +12,9 @@ const ROOT: &str = "/sys/fs/cgroup";
 /// How long the kernel gets to freeze everything; it takes milliseconds.
 const FREEZE_MAX: Duration = Duration::from_secs(5);
 
-/// Kept for the kernel and the agent: a sixteenth, within these.
-const RESERVE_MIN: u64 = 16 * 1024 * 1024;
+/// Kept for the kernel and the agent, of what is there before any user process is: a sixteenth, within
+/// these. Less, and the whole machine runs out of memory before the group does.
+const RESERVE_MIN: u64 = 8 * 1024 * 1024;
 const RESERVE_MAX: u64 = 128 * 1024 * 1024;
 
 /// A process costs the kernel 100 KiB or more, so small machines allow fewer.
@@ -38,9 +39,8 @@ impl Cgroup {
         fs::create_dir_all(&path).ok()?;
         let group = Cgroup { path };
         group.path.join("cgroup.procs").exists().then_some(())?;
-        let total = kernel::memory_total();
-        let _ = group.set("pids.max", &pids_max(total).to_string());
-        let _ = group.set("memory.max", &memory_max(total).to_string());
+        let _ = group.set("pids.max", &pids_max(kernel::memory_total()).to_string());
+        let _ = group.set("memory.max", &memory_max(kernel::memory_field("MemAvailable")).to_string());
         Some(group)
     }
 
@@ -86,8 +86,8 @@ fn pids_max(memory: u64) -> u64 {
     (memory / (1024 * 1024) * PROCESSES_PER_MIB).clamp(PROCESSES_LEAST, PROCESSES_MOST)
 }
 
-fn memory_max(memory: u64) -> u64 {
-    memory - (memory / 16).clamp(RESERVE_MIN, RESERVE_MAX).min(memory / 2)
+fn memory_max(available: u64) -> u64 {
+    available - (available / 16).clamp(RESERVE_MIN, RESERVE_MAX).min(available / 2)
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use super::log::Cursor;
 use super::table::{Next, Process};
 use super::users::{Identity, Users};
 use super::{Agent, fail};
-use crate::protocol::{Exec, Exit, Failure, FailureCode};
+use crate::protocol::{Exec, Exit, Failure, FailureCode, start_of};
 use std::ffi::CString;
 use std::fs::File;
 use std::io::{self, Write};
@@ -251,8 +251,7 @@ fn cannot_start(exec: &Exec, cwd: &Path, error: &io::Error) -> Failure {
         _ => FailureCode::CannotExec,
     };
     let program = if exec.shell { "/bin/sh" } else { &exec.command };
-    let program = &program[..program.floor_char_boundary(256)];
-    fail(code, format!("cannot run `{program}` in `{}`: {error}", cwd.display()))
+    fail(code, format!("cannot run `{}` in `{}`: {error}", start_of(program, 256), cwd.display()))
 }
 
 fn shown(exec: &Exec) -> String {

@@ -3,7 +3,7 @@
 use super::fail;
 use super::kernel;
 use super::log::{Cursor, Log};
-use crate::protocol::{Exit, Failure, FailureCode, FrameKind, PROCESSES_MAX};
+use crate::protocol::{Exit, Failure, FailureCode, FrameKind, PROCESSES_MAX, start_of};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex};
 use tokio::net::unix::pipe;
@@ -48,7 +48,7 @@ impl Process {
     pub fn new(pid: u32, command: &str, stdin: Option<pipe::Sender>) -> Arc<Process> {
         Arc::new(Process {
             pid,
-            command: command[..command.floor_char_boundary(COMMAND_SHOWN)].to_owned(),
+            command: start_of(command, COMMAND_SHOWN).to_owned(),
             stdin: tokio::sync::Mutex::new(stdin),
             output: Mutex::default(),
             changed: watch::Sender::new(()),

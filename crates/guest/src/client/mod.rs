@@ -16,7 +16,7 @@ pub use process::{
 pub use tunnel::{Tunnel, tunnel};
 
 use crate::frame::{self, FrameReader};
-use crate::protocol::{Failure, FrameKind, Metrics, Probe, Renew, Request, Response, TEXT_MAX};
+use crate::protocol::{Failure, FrameKind, Metrics, Probe, Renew, Request, Response, TEXT_MAX, start_of};
 use std::io;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -214,11 +214,6 @@ fn unexpected(doing: &'static str, response: &Response) -> Error {
 }
 
 /// Cuts text from a guest to what the host is willing to keep.
-fn bounded(mut text: String) -> String {
-    if text.len() > TEXT_MAX {
-        let end = text.floor_char_boundary(TEXT_MAX);
-        text.truncate(end);
-        text.shrink_to_fit();
-    }
-    text
+fn bounded(text: String) -> String {
+    if text.len() > TEXT_MAX { start_of(&text, TEXT_MAX).to_owned() } else { text }
 }

@@ -2,6 +2,7 @@
 
 use super::handshake::{Hello, NONCE, echo_prefix};
 use super::mask::Mask;
+use super::screen::{Account, Ledger, Screened};
 use super::{PIPE_BUFFER, STREAMS_MAX, yamux_config};
 use crate::protocol::VERSION;
 use std::future::poll_fn;
@@ -56,7 +57,7 @@ struct Shared {
 }
 
 /// Asks the task that owns the multiplexer for one stream.
-type Open = oneshot::Sender<yamux::Stream>;
+type Open = oneshot::Sender<(yamux::Stream, Account)>;
 
 impl Link {
     /// Shakes hands over `io`, waiting until `deadline` for a guest that may still be booting. The
@@ -67,6 +68,8 @@ impl Link {
     {
         let mut io = BufReader::with_capacity(PIPE_BUFFER, io);
         timeout_at(deadline, shake_hands(&mut io, nonce)).await.map_err(|_| Error::NoAnswer)??;
+        let ledger = Arc::<Ledger>::default();
+        let io = Screened::new(io, ledger.clone());
         let masked = Masked { io, mask: Mask::new(&nonce), waiting: Vec::new(), written: 0 };
         let connection = yamux::Connection::new(masked.compat(), yamux_config(), yamux::Mode::Client);
         let (requests, inbox) = mpsc::channel(16);
@@ -76,7 +79,7 @@ impl Link {
             stop: CancellationToken::new(),
             ended: CancellationToken::new(),
         });
-        tokio::spawn(drive(connection, inbox, shared.stop.clone(), shared.ended.clone()));
+        tokio::spawn(drive(connection, inbox, ledger, shared.stop.clone(), shared.ended.clone()));
         Ok(Link { shared })
     }
 
@@ -85,8 +88,8 @@ impl Link {
         let permit = self.shared.permits.clone().try_acquire_owned().map_err(|_| Error::TooManyStreams)?;
         let (answer, stream) = oneshot::channel();
         self.shared.requests.send(answer).await.map_err(|_| Error::Ended)?;
-        let stream = stream.await.map_err(|_| Error::Ended)?.compat();
-        Ok(Stream { stream, _permit: permit, _link: self.shared.clone() })
+        let (stream, account) = stream.await.map_err(|_| Error::Ended)?;
+        Ok(Stream { stream: stream.compat(), account, _permit: permit, _link: self.shared.clone() })
     }
 
     /// Whether the pipe is gone or the link was closed.
@@ -111,6 +114,7 @@ impl Link {
 #[derive(Debug)]
 pub struct Stream {
     stream: Compat<yamux::Stream>,
+    account: Account,
     _permit: OwnedSemaphorePermit,
     // The link lives as long as any of its streams.
     _link: Arc<Shared>,
@@ -118,7 +122,11 @@ pub struct Stream {
 
 impl AsyncRead for Stream {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(cx, buf)
+        let read = Pin::new(&mut self.stream).poll_read(cx, buf);
+        if read.is_pending() {
+            self.account.settle();
+        }
+        read
     }
 }
 
@@ -170,10 +178,11 @@ where
     }
 }
 
-/// Owns the multiplexer: moves its bytes, opens streams, and refuses those that a guest opens.
+/// Owns the multiplexer: moves its bytes and opens streams.
 async fn drive<T>(
     mut connection: yamux::Connection<T>,
     mut requests: mpsc::Receiver<Open>,
+    ledger: Arc<Ledger>,
     stop: CancellationToken,
     ended: CancellationToken,
 ) where
@@ -184,13 +193,8 @@ async fn drive<T>(
     let work = poll_fn(|cx| {
         loop {
             match connection.poll_next_inbound(cx) {
-                // Guests open nothing. Dropping a stream refuses it, and at most as many wait for
-                // that as yamux allows.
-                Poll::Ready(Some(Ok(stream))) => {
-                    drop(stream);
-                    continue;
-                }
-                Poll::Ready(Some(Err(_)) | None) => return Poll::Ready(false),
+                // A guest that opens a stream was refused before this; a stream would end the link as well.
+                Poll::Ready(_) => return Poll::Ready(false),
                 Poll::Pending => {}
             }
             if waiting.is_none() {
@@ -201,7 +205,11 @@ async fn drive<T>(
             }
             match ready!(connection.poll_new_outbound(cx)) {
                 // Whoever asked may be gone; the stream goes with it.
-                Ok(stream) => drop(waiting.take().map(|request| request.send(stream))),
+                Ok(stream) => {
+                    let id = stream.id().to_string().parse().expect("yamux numbers its streams");
+                    let account = ledger.open(id);
+                    drop(waiting.take().map(|request| request.send((stream, account))));
+                }
                 Err(_) => return Poll::Ready(false),
             }
         }

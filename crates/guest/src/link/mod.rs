@@ -16,6 +16,7 @@ mod guest;
 mod handshake;
 mod host;
 mod mask;
+mod screen;
 
 pub use guest::{Stream as GuestStream, serve};
 pub use handshake::{Hello, NONCE, Scanner};

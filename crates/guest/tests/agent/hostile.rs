@@ -265,6 +265,26 @@ proptest! {
 }
 
 #[tokio::test]
+async fn a_guest_that_sends_single_bytes_ends_its_link_and_not_its_host() {
+    let (near, far) = tokio::io::duplex(1 << 16);
+    tokio::spawn(serve(far, async move |mut stream: nullspace_guest::link::GuestStream| {
+        // Each flush makes a frame of its own.
+        while stream.write_all(b"x").await.is_ok() && stream.flush().await.is_ok() {}
+    }));
+    let link = Link::connect(near, nonce(), soon()).await.unwrap();
+    let mut streams = Vec::new();
+    for _ in 0..8 {
+        let mut stream = open(&link).await;
+        // Opens it; nobody reads.
+        stream.write_all(b"x").await.unwrap();
+        stream.flush().await.unwrap();
+        streams.push(stream);
+    }
+    // 700 000 frames are too many, of 2 million that their windows would allow.
+    tokio::time::timeout(Duration::from_secs(60), link.ended()).await.unwrap();
+}
+
+#[tokio::test]
 async fn text_from_a_guest_is_cut() {
     let message = "é".repeat(20_000);
     let json = serde_json::json!({"is": "failed", "error": {"code": "internal", "message": message}}).to_string();
