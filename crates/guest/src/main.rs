@@ -12,8 +12,8 @@ const PORT: &str = "nullspace.agent";
 /// Where user code finds the boot token and the generation.
 const STATE_DIR: &str = "/run/nullspace";
 
-/// Each costs memory while it works; more than a machine's few processors can use would only wait.
-const BLOCKING_THREADS: usize = 16;
+/// They wait more than they work (for a disk, for the rest of an archive), and go away when idle.
+const BLOCKING_THREADS: usize = 64;
 
 type BoxError = Box<dyn Error + Send + Sync>;
 
@@ -80,7 +80,7 @@ async fn serve_socket(path: PathBuf, state_dir: PathBuf) -> Result<(), BoxError>
 /// One thread: starting a process and expecting its end must not be torn apart.
 fn in_runtime<T>(work: impl Future<Output = Result<T, BoxError>>) -> Result<T, BoxError> {
     let mut builder = tokio::runtime::Builder::new_current_thread();
-    // File work happens on threads of its own. They go away when idle.
+    // File work happens on threads of its own.
     builder.enable_all().max_blocking_threads(BLOCKING_THREADS).build()?.block_on(work)
 }
 

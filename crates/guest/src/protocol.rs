@@ -138,7 +138,8 @@ pub enum Request {
     },
     /// One readiness attempt. Answers `Probed`.
     Probe(Probe),
-    /// Answers `Done` once connected to `127.0.0.1:port`; then `Data` both ways.
+    /// Answers `Done` once connected to `127.0.0.1:port` (or `[::1]:port` where only that listens);
+    /// then `Data` both ways.
     Tunnel {
         port: u16,
     },

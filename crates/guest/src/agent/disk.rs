@@ -20,7 +20,8 @@ pub async fn freeze(agent: &Agent) -> Result<(), Failure> {
 
 pub async fn thaw(agent: &Agent) -> Result<(), Failure> {
     machine_only(agent)?;
-    blocking("thaw the root file system", || kernel::thaw_file_system(Path::new(ROOT))).await
+    // Not among the file work: all of that may be waiting for this.
+    kernel::thaw_file_system(Path::new(ROOT)).map_err(|error| os(&error, "thaw the root file system"))
 }
 
 /// Grows the file system to its disk; one that fills it already is left as it is.

@@ -1,7 +1,7 @@
 //! One readiness attempt.
 
-use super::Agent;
 use super::process::{self, Listing};
+use super::{Agent, tunnel};
 use crate::protocol::{Exec, Failure, Probe, Response};
 use std::sync::Arc;
 use std::time::Duration;
@@ -68,7 +68,7 @@ fn status(answer: &[u8]) -> Option<u16> {
 }
 
 async fn connect(port: u16) -> Result<TcpStream, String> {
-    TcpStream::connect(("127.0.0.1", port)).await.map_err(|error| format!("cannot connect to port {port}: {error}"))
+    tunnel::connect(port).await.map_err(|error| format!("cannot connect to port {port}: {error}"))
 }
 
 async fn command_succeeds(agent: &Arc<Agent>, exec: &Exec) -> Result<(bool, String), Failure> {

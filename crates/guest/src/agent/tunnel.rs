@@ -5,6 +5,8 @@ use super::{fail, os};
 use crate::frame::{self, FrameReader};
 use crate::link::GuestStream;
 use crate::protocol::{FailureCode, FrameKind, Response};
+use std::io;
+use std::net::{Ipv4Addr, Ipv6Addr};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
@@ -17,7 +19,7 @@ pub async fn run(port: u16, mut frames: Frames) -> Result<(), frame::Error> {
         return respond(&mut frames, Err(fail(FailureCode::InvalidRequest, "there is no port 0"))).await;
     }
     let connected = tokio::select! {
-        connected = TcpStream::connect(("127.0.0.1", port)) => connected,
+        connected = connect(port) => connected,
         _ = frames.next() => return Ok(()),
     };
     let connection = match connected {
@@ -39,6 +41,17 @@ pub async fn run(port: u16, mut frames: Frames) -> Result<(), frame::Error> {
         received = &mut inward => return received,
     }
     inward.await
+}
+
+/// Connects to a server on loopback. Some listen on the newer protocol's only.
+pub async fn connect(port: u16) -> io::Result<TcpStream> {
+    match TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await {
+        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
+            // What the older protocol said is what counts if neither works.
+            TcpStream::connect((Ipv6Addr::LOCALHOST, port)).await.map_err(|_| error)
+        }
+        connected => connected,
+    }
 }
 
 async fn outward(mut from: OwnedReadHalf, mut to: WriteHalf<GuestStream>) -> Result<(), frame::Error> {

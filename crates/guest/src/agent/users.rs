@@ -127,8 +127,10 @@ fn number(text: &str) -> Option<u32> {
 
 fn read(path: &Path) -> String {
     use std::io::Read;
+    use std::os::unix::fs::OpenOptionsExt;
     let mut bytes = Vec::new();
-    if let Ok(file) = std::fs::File::open(path) {
+    // A guest may have put a pipe there, and opening it would wait for ever.
+    if let Ok(file) = std::fs::File::options().read(true).custom_flags(libc::O_NONBLOCK).open(path) {
         // What cannot be read is as if it were not there.
         let _ = file.take(DATABASE_MAX).read_to_end(&mut bytes);
     }

@@ -69,9 +69,9 @@ impl Link {
         let mut io = BufReader::with_capacity(PIPE_BUFFER, io);
         timeout_at(deadline, shake_hands(&mut io, nonce)).await.map_err(|_| Error::NoAnswer)??;
         let ledger = Arc::<Ledger>::default();
-        let io = Screened::new(io, ledger.clone());
         let masked = Masked { io, mask: Mask::new(&nonce), waiting: Vec::new(), written: 0 };
-        let connection = yamux::Connection::new(masked.compat(), yamux_config(), yamux::Mode::Client);
+        let screened = Screened::new(masked, ledger.clone());
+        let connection = yamux::Connection::new(screened.compat(), yamux_config(), yamux::Mode::Client);
         let (requests, inbox) = mpsc::channel(16);
         let shared = Arc::new(Shared {
             requests,

@@ -2,8 +2,10 @@
 //!
 //! The multiplexer bounds unread bytes, but keeps each frame's bytes in an allocation of its own: a
 //! guest that sends single bytes makes the host keep a hundred times as much, on every stream that
-//! nobody reads just then. So frames are counted here until their stream has been read empty. And a
-//! guest that opens a stream, which ours never does, ends the link.
+//! nobody reads just then. So frames are counted here until their stream has been read empty.
+//!
+//! It also forgives: a frame that breaks its rules is logged and answered with a farewell, and then
+//! the next is read. Here the first ends the link, and so does a guest that opens a stream.
 
 use std::collections::HashMap;
 use std::io;
@@ -23,6 +25,7 @@ const COST_MAX: usize = 64 * 1024 * 1024;
 const HEADER: usize = 12;
 const DATA: u8 = 0;
 const WINDOW_UPDATE: u8 = 1;
+const FAREWELL: u8 = 3;
 const OPENS: u16 = 1;
 
 /// Frames that wait unread, by stream.
@@ -84,10 +87,9 @@ impl Drop for Account {
     }
 }
 
-/// A pipe whose incoming frames are looked at on their way.
-pub struct Screened<T> {
-    io: T,
-    ledger: Arc<Ledger>,
+/// Finds the headers of frames in a stream of pieces.
+#[derive(Debug, Default)]
+struct Headers {
     header: [u8; HEADER],
     /// How much of a header has come.
     in_header: usize,
@@ -95,12 +97,17 @@ pub struct Screened<T> {
     content: usize,
 }
 
-impl<T> Screened<T> {
-    pub fn new(io: T, ledger: Arc<Ledger>) -> Self {
-        Self { io, ledger, header: [0; HEADER], in_header: 0, content: 0 }
-    }
+/// One frame's header.
+struct Header {
+    kind: u8,
+    flags: u16,
+    stream: u32,
+    /// Of its content for data; what it means depends on the kind.
+    length: u32,
+}
 
-    fn look(&mut self, mut bytes: &[u8]) -> io::Result<()> {
+impl Headers {
+    fn find(&mut self, mut bytes: &[u8], mut judge: impl FnMut(Header) -> io::Result<()>) -> io::Result<()> {
         while !bytes.is_empty() {
             let skipped = self.content.min(bytes.len());
             self.content -= skipped;
@@ -111,39 +118,72 @@ impl<T> Screened<T> {
             bytes = &bytes[taken..];
             if self.in_header == HEADER {
                 self.in_header = 0;
-                self.judge()?;
+                let header = self.parse();
+                self.content = if header.kind == DATA { header.length as usize } else { 0 };
+                judge(header)?;
             }
         }
         Ok(())
     }
 
-    fn judge(&mut self) -> io::Result<()> {
+    fn parse(&self) -> Header {
         let [_, kind, flags @ .., _, _, _, _, _, _, _, _] = self.header;
         let word = |at: usize| u32::from_be_bytes(self.header[at..at + 4].try_into().expect("four bytes"));
-        if matches!(kind, DATA | WINDOW_UPDATE) && u16::from_be_bytes(flags) & OPENS != 0 {
-            return Err(io::Error::new(io::ErrorKind::InvalidData, "the guest opened a stream"));
-        }
-        if kind == DATA {
-            self.content = word(8) as usize;
-            if self.content > 0 && !self.ledger.add(word(4)) {
-                return Err(io::Error::new(io::ErrorKind::InvalidData, "the guest sent too many small frames"));
-            }
-        }
-        Ok(())
+        Header { kind, flags: u16::from_be_bytes(flags), stream: word(4), length: word(8) }
     }
+}
+
+/// A pipe whose frames are looked at on their way.
+pub struct Screened<T> {
+    io: T,
+    ledger: Arc<Ledger>,
+    incoming: Headers,
+    outgoing: Headers,
+}
+
+impl<T> Screened<T> {
+    pub fn new(io: T, ledger: Arc<Ledger>) -> Self {
+        Self { io, ledger, incoming: Headers::default(), outgoing: Headers::default() }
+    }
+
+    fn look_in(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.incoming.find(bytes, |header| {
+            if matches!(header.kind, DATA | WINDOW_UPDATE) && header.flags & OPENS != 0 {
+                return Err(refuse("the guest opened a stream"));
+            }
+            if header.kind == DATA && header.length > 0 && !self.ledger.add(header.stream) {
+                return Err(refuse("the guest sent too many small frames"));
+            }
+            Ok(())
+        })
+    }
+
+    fn look_out(&mut self, bytes: &[u8]) -> io::Result<()> {
+        // A farewell without a complaint is our own wish.
+        self.outgoing.find(bytes, |header| match header {
+            Header { kind: FAREWELL, length: 1.., .. } => Err(refuse("the guest broke the rules of the multiplexer")),
+            _ => Ok(()),
+        })
+    }
+}
+
+fn refuse(why: &'static str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, why)
 }
 
 impl<T: AsyncRead + Unpin> AsyncRead for Screened<T> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
         ready!(Pin::new(&mut self.io).poll_read(cx, buf))?;
-        Poll::Ready(self.look(&buf.filled()[before..]))
+        Poll::Ready(self.look_in(&buf.filled()[before..]))
     }
 }
 
 impl<T: AsyncWrite + Unpin> AsyncWrite for Screened<T> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.io).poll_write(cx, buf)
+        let written = ready!(Pin::new(&mut self.io).poll_write(cx, buf))?;
+        self.look_out(&buf[..written])?;
+        Poll::Ready(Ok(written))
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -180,13 +220,13 @@ mod tests {
             let (first, third) = (ledger.open(1), ledger.open(3));
             let mut screened = Screened::new((), ledger.clone());
             for piece in one.repeat(10).chunks(size) {
-                screened.look(piece).unwrap();
+                screened.look_in(piece).unwrap();
             }
             assert_eq!(waiting(&ledger), 20);
             first.settle();
             assert_eq!(waiting(&ledger), 10);
             drop((first, third));
-            screened.look(&one).unwrap();
+            screened.look_in(&one).unwrap();
             assert_eq!(waiting(&ledger), 0);
         }
     }
@@ -194,8 +234,19 @@ mod tests {
     #[test]
     fn a_guest_that_opens_a_stream_is_refused() {
         for kind in [DATA, WINDOW_UPDATE] {
-            assert!(Screened::new((), Arc::default()).look(&frame(kind, OPENS, 2, b"")).is_err());
+            assert!(Screened::new((), Arc::default()).look_in(&frame(kind, OPENS, 2, b"")).is_err());
         }
+    }
+
+    #[test]
+    fn a_complaint_of_the_multiplexer_ends_the_link_and_a_plain_farewell_does_not() {
+        let farewell = |code: u32| {
+            let mut bytes = frame(FAREWELL, 0, 0, b"");
+            bytes[8..].copy_from_slice(&code.to_be_bytes());
+            Screened::new((), Arc::default()).look_out(&bytes)
+        };
+        assert!(farewell(0).is_ok());
+        assert!(farewell(1).is_err() && farewell(2).is_err());
     }
 
     #[test]
@@ -205,9 +256,9 @@ mod tests {
         let mut screened = Screened::new((), ledger.clone());
         let flood = frame(0, 0, 1, b"x").repeat(10_000);
         for _ in 0..1_000 {
-            screened.look(&flood).unwrap();
+            screened.look_in(&flood).unwrap();
             account.settle();
         }
-        assert!((0..1_000).any(|_| screened.look(&flood).is_err()));
+        assert!((0..1_000).any(|_| screened.look_in(&flood).is_err()));
     }
 }

@@ -8,6 +8,7 @@ use nullspace_guest::protocol::{Exec, FrameKind, Response, VERSION};
 use proptest::prelude::*;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 #[tokio::test]
@@ -44,9 +45,15 @@ async fn a_new_host_takes_over_in_the_middle_of_an_old_ones_bytes() {
     let link = Link::connect(pipe.attach(), nonce(), soon()).await.unwrap();
     client::ping(open(&link).await).await.unwrap();
     super::until("every flood has ended", || !std::path::Path::new("/dev/shm/nullspace-never").exists()).await;
-    let processes = client::processes(open(&link).await).await.unwrap();
-    let mut running = processes.iter().filter(|process| process.running);
-    assert!(running.next().is_none(), "{processes:?}");
+    let deadline = soon();
+    loop {
+        let processes = client::processes(open(&link).await).await.unwrap();
+        if processes.iter().all(|process| !process.running) {
+            break;
+        }
+        assert!(Instant::now() < deadline, "{processes:?}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
 }
 
 /// A pipe that outlives those who use it.
@@ -282,6 +289,82 @@ async fn a_guest_that_sends_single_bytes_ends_its_link_and_not_its_host() {
     }
     // 700 000 frames are too many, of 2 million that their windows would allow.
     tokio::time::timeout(Duration::from_secs(60), link.ended()).await.unwrap();
+}
+
+/// A guest that answers the handshake, and when it is told to sends what it likes.
+async fn babbler(nonce: [u8; 16], bytes: Vec<u8>, told: oneshot::Receiver<()>) -> Link {
+    let (near, mut far) = tokio::io::duplex(1 << 16);
+    tokio::spawn(async move {
+        let hello = Hello { version: VERSION, nonce };
+        let _ = far.write_all(&hello.echo()).await;
+        let _ = told.await;
+        let _ = far.write_all(&bytes).await;
+        // Stays, reading, so that only what it sent can end the link.
+        let mut rest = [0; 1000];
+        while far.read(&mut rest).await.is_ok_and(|length| length > 0) {}
+    });
+    Link::connect(near, nonce, soon()).await.unwrap()
+}
+
+fn multiplexer_frame(kind: u8, flags: u16, stream: u32, length: u32) -> Vec<u8> {
+    let mut bytes = vec![0, kind];
+    bytes.extend(flags.to_be_bytes());
+    bytes.extend(stream.to_be_bytes());
+    bytes.extend(length.to_be_bytes());
+    bytes
+}
+
+#[tokio::test]
+async fn a_guest_that_breaks_the_multiplexers_rules_ends_its_link() {
+    let beyond_window = [multiplexer_frame(0, 0, 1, 300_000), vec![0; 300_000]].concat();
+    for bytes in [
+        multiplexer_frame(0, 1, 2, 0),         // opens a stream
+        multiplexer_frame(0, 1, 1, 0),         // opens one of ours
+        multiplexer_frame(1, 0, 1, u32::MAX),  // more credit than there is
+        multiplexer_frame(2, 2, 0, 4711),      // answers a ping that was not sent
+        multiplexer_frame(0, 0, 1, 2_000_000), // a frame beyond any bound
+        multiplexer_frame(9, 0, 0, 0),         // no kind of frame
+        multiplexer_frame(3, 0, 0, 0),         // leaves
+        beyond_window,
+    ] {
+        let (tell, told) = oneshot::channel();
+        let link = babbler(nonce(), bytes.clone(), told).await;
+        let stream = open(&link).await;
+        tell.send(()).unwrap();
+        tokio::time::timeout(Duration::from_secs(20), link.ended())
+            .await
+            .unwrap_or_else(|_| panic!("{:?}", &bytes[..12]));
+        drop(stream);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+
+    #[test]
+    fn babble_after_the_handshake_panics_nothing(
+        frames in proptest::collection::vec((0u8..5, 0u16..16, 0u32..6, 0u32..100), 0..40),
+        noise in proptest::collection::vec(any::<u8>(), 0..300),
+    ) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let mut bytes = Vec::new();
+            for (kind, flags, stream, length) in frames {
+                bytes.extend(multiplexer_frame(kind, flags, stream, length));
+                bytes.resize(bytes.len() + if kind == 0 { length as usize } else { 0 }, 0);
+            }
+            bytes.extend(noise);
+            let (tell, told) = oneshot::channel();
+            tell.send(()).unwrap();
+            let link = babbler(nonce(), bytes, told).await;
+            for _ in 0..3 {
+                if let Ok(stream) = link.open().await {
+                    let _ = tokio::time::timeout(Duration::from_millis(10), client::ping(stream)).await;
+                }
+            }
+            tokio::time::timeout(Duration::from_secs(5), link.close()).await.unwrap();
+        });
+    }
 }
 
 #[tokio::test]

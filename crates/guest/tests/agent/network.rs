@@ -111,6 +111,18 @@ async fn a_tunnel_carries_bytes_both_ways_and_each_end_by_itself() {
 }
 
 #[tokio::test]
+async fn a_server_that_listens_on_ipv6_only_is_reached() {
+    let agent = TestAgent::start().await;
+    let link = agent.link().await;
+    let Ok(listener) = TcpListener::bind("[::1]:0").await else {
+        return eprintln!("skipped: this machine has no IPv6");
+    };
+    let port = listener.local_addr().unwrap().port();
+    assert!(client::probe(open(&link).await, Probe::Tcp { port }).await.unwrap().ready);
+    client::tunnel(open(&link).await, port).await.unwrap();
+}
+
+#[tokio::test]
 async fn dropping_a_tunnel_ends_its_connection() {
     let agent = TestAgent::start().await;
     let link = agent.link().await;
