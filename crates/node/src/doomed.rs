@@ -5,7 +5,8 @@
 
 use crate::driver::Error;
 use crate::journal::Home;
-use std::time::Duration;
+use crate::process;
+use std::time::{Duration, Instant};
 
 /// A killed process is gone at once, unless the kernel is busy giving its memory back.
 const END_WITHIN: Duration = Duration::from_secs(4);
@@ -53,15 +54,11 @@ impl Drop for Doomed {
 
 /// Kills what runs in a home and removes it. Blocks.
 pub fn end(home: &Home) -> Result<(), Error> {
-    let begun = std::time::Instant::now();
+    let begun = Instant::now();
+    // A process that is only about to be written down holds the lock already.
     while home.is_locked() {
         if let Some(process) = home.process() {
-            // SAFETY: plain system calls. Pid, start time and boot id were compared just now; the
-            // result of the last is of no use when it was not our child.
-            unsafe {
-                libc::kill(process.pid, libc::SIGKILL);
-                libc::waitpid(process.pid, std::ptr::null_mut(), libc::WNOHANG);
-            }
+            process::end(process, END_WITHIN.saturating_sub(begun.elapsed()));
         }
         if begun.elapsed() > END_WITHIN {
             return Err(Error::TimedOut { doing: "end", seconds: END_WITHIN.as_secs() });

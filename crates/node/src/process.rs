@@ -10,10 +10,14 @@ use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 use tokio::io::unix::AsyncFd;
 
 /// What a program may complain about before the rest is dropped. Guests can make a VMM talk.
 const COMPLAINTS_MAX: i64 = 64 * 1024;
+
+/// Between two looks at a process that is ending.
+const LOOK_AGAIN: Duration = Duration::from_millis(2);
 
 /// Below the server, so that sandboxes cannot starve it.
 const NICENESS: i32 = 5;
@@ -90,14 +94,7 @@ impl Watched {
     }
 
     fn watch(process: Process, complaints: Option<OwnedFd>) -> Result<Self, Error> {
-        // SAFETY: a plain system call; a descriptor that it gives is ours alone.
-        let pidfd = unsafe {
-            let fd = libc::syscall(libc::SYS_pidfd_open, process.pid, 0);
-            if fd < 0 {
-                return Err(Error::system("watch a process")(io::Error::last_os_error()));
-            }
-            OwnedFd::from_raw_fd(fd as RawFd)
-        };
+        let pidfd = open(process.pid).map_err(Error::system("watch a process"))?;
         // SAFETY: the descriptor stays open for as long as it is registered, because both are owned here.
         let pidfd = unsafe { AsyncFd::register_with_interest(pidfd, tokio::io::Interest::READABLE) }
             .map_err(|error| Error::system("watch a process")(error.into()))?;
@@ -106,9 +103,7 @@ impl Watched {
 
     /// Whether the process has ended. One system call.
     pub fn has_ended(&self) -> bool {
-        let mut poll = libc::pollfd { fd: self.pidfd.get_ref().as_raw_fd(), events: libc::POLLIN, revents: 0 };
-        // SAFETY: one valid entry, and no waiting.
-        unsafe { libc::poll(&mut poll, 1, 0) > 0 }
+        has_ended(self.pidfd.get_ref())
     }
 
     /// Returns when the process has ended, and takes its remains from the process table.
@@ -120,29 +115,72 @@ impl Watched {
                 Err(_) => return,
             }
         }
-        self.reap();
+        // The descriptor can be readable a moment before the last of several threads is gone.
+        while !reap(self.pidfd.get_ref()) {
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
     }
 
     /// Kills the process. It is gone a moment later.
     pub fn kill(&self) {
-        // SAFETY: a plain system call on a descriptor that names this very process, whatever
-        // happened to its pid since.
-        unsafe {
-            let fd = self.pidfd.get_ref().as_raw_fd();
-            libc::syscall(libc::SYS_pidfd_send_signal, fd, libc::SIGKILL, std::ptr::null::<libc::siginfo_t>(), 0);
-        }
-    }
-
-    /// Takes the ended process from the process table if it is our child; does not wait.
-    pub fn reap(&self) {
-        let mut status = 0;
-        // SAFETY: plain system call. A pid that is not our child is an error and changes nothing.
-        unsafe { libc::waitpid(self.process.pid, &mut status, libc::WNOHANG) };
+        kill(self.pidfd.get_ref());
     }
 
     /// What the program itself complained about, for an error's text.
     pub fn complaints(&self) -> String {
         self.complaints.as_ref().map(read_complaints).unwrap_or_default()
+    }
+}
+
+/// Kills a process that may have been started by anybody, and waits until it is gone. Blocks; gives
+/// false when it is not gone in time.
+pub fn end(process: Process, within: Duration) -> bool {
+    let Ok(pidfd) = open(process.pid) else { return true };
+    // The descriptor is of whoever had the pid when it was opened; look again now that it is held.
+    if crate::journal::running(process.pid) != Some(process) {
+        return true;
+    }
+    let begun = Instant::now();
+    kill(&pidfd);
+    while !(has_ended(&pidfd) && reap(&pidfd)) {
+        if begun.elapsed() > within {
+            return false;
+        }
+        std::thread::sleep(LOOK_AGAIN);
+    }
+    true
+}
+
+fn open(pid: i32) -> io::Result<OwnedFd> {
+    // SAFETY: a plain system call; a descriptor that it gives is ours alone.
+    unsafe {
+        let fd = libc::syscall(libc::SYS_pidfd_open, pid, 0);
+        if fd < 0 { Err(io::Error::last_os_error()) } else { Ok(OwnedFd::from_raw_fd(fd as RawFd)) }
+    }
+}
+
+fn has_ended(pidfd: &OwnedFd) -> bool {
+    let mut poll = libc::pollfd { fd: pidfd.as_raw_fd(), events: libc::POLLIN, revents: 0 };
+    // SAFETY: one valid entry, and no waiting.
+    unsafe { libc::poll(&mut poll, 1, 0) > 0 }
+}
+
+/// Signals the very process that the descriptor names, whatever happened to its pid since.
+fn kill(pidfd: &OwnedFd) {
+    let nothing = std::ptr::null::<libc::siginfo_t>();
+    // SAFETY: a plain system call on an open descriptor.
+    unsafe { libc::syscall(libc::SYS_pidfd_send_signal, pidfd.as_raw_fd(), libc::SIGKILL, nothing, 0) };
+}
+
+/// Takes an ended process from the process table. True when nothing of it is left there, also
+/// because it never was our child.
+fn reap(pidfd: &OwnedFd) -> bool {
+    // SAFETY: the kernel fills in a structure that is large enough, and all zeros are a valid one.
+    unsafe {
+        let mut info: libc::siginfo_t = std::mem::zeroed();
+        let flags = libc::WEXITED | libc::WNOHANG;
+        let outcome = libc::waitid(libc::P_PIDFD, pidfd.as_raw_fd() as libc::id_t, &mut info, flags);
+        outcome != 0 || info.si_pid() != 0
     }
 }
 
@@ -260,4 +298,42 @@ fn read_complaints(sink: &OwnedFd) -> String {
     bytes.truncate(usize::try_from(length).unwrap_or(0));
     let end = bytes.iter().position(|byte| *byte == 0).unwrap_or(bytes.len());
     String::from_utf8_lossy(&bytes[..end]).trim().replace('\n', "; ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn start(program: &str, arguments: &[&str]) -> (tempfile::NamedTempFile, Watched) {
+        let record = tempfile::NamedTempFile::new().unwrap();
+        let watched = Watched::launch(Launch {
+            program: OsStr::new(program),
+            arguments: arguments.iter().map(Into::into).collect(),
+            descriptors: Vec::new(),
+            record: record.as_file().as_raw_fd(),
+            entrance: Arc::new(Entrance::Host),
+            identity: Identity::Server,
+        });
+        (record, watched.unwrap())
+    }
+
+    #[tokio::test]
+    async fn a_process_is_written_down_by_itself_and_leaves_no_zombie() {
+        let (record, watched) = start("sleep", &["600"]).await;
+        let line = std::fs::read_to_string(record.path()).unwrap();
+        assert_eq!(crate::journal::parse_stat(&line), Some(watched.process));
+        assert!(!watched.has_ended());
+        watched.kill();
+        watched.ended().await;
+        assert!(watched.has_ended());
+        assert_eq!(crate::journal::running(watched.process.pid), None);
+    }
+
+    #[tokio::test]
+    async fn complaints_are_kept_up_to_a_bound() {
+        let (_record, watched) = start("sh", &["-c", "head -c 1000000 /dev/zero | tr '\\0' x >&2; exit 1"]).await;
+        watched.ended().await;
+        assert!(watched.complaints().starts_with("xxx"));
+        assert!(watched.complaints().len() <= 2048);
+    }
 }

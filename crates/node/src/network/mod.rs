@@ -19,7 +19,7 @@ pub use rules::{RESOLVER, Range};
 
 use crate::driver::Error;
 use crate::journal::{Process, boot_id, parse_stat, running};
-use crate::process::{Identity, Launch, Watched};
+use crate::process::{self, Identity, Launch, Watched};
 use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
@@ -35,6 +35,9 @@ use std::time::{Duration, Instant};
 
 /// slirp4netns is up in a fraction of a second; a loaded host takes longer.
 const UP_WITHIN: Duration = Duration::from_secs(15);
+
+/// Both processes end at once when they are killed.
+const END_WITHIN: Duration = Duration::from_secs(2);
 
 /// The host's own addresses change when it joins another network: looked up again after so long.
 const LOOK_AGAIN: Duration = Duration::from_secs(30);
@@ -196,7 +199,9 @@ impl EgressNetwork {
                 Some(Ok((entrance, WayOut { holder, slirp, filtered, looked: Instant::now() })))
             }
             (_, holder, slirp) => {
-                holder.iter().chain(&slirp).for_each(Watched::kill);
+                for watched in holder.iter().chain(&slirp) {
+                    process::end(watched.process, END_WITHIN);
+                }
                 None
             }
         }
@@ -233,7 +238,7 @@ impl EgressNetwork {
                 Ok((entrance, WayOut { holder, slirp, filtered, looked: Instant::now() }))
             }
             Err(error) => {
-                holder.kill();
+                process::end(holder.process, END_WITHIN);
                 Err(error)
             }
         }
@@ -255,7 +260,7 @@ impl EgressNetwork {
             match wait_readable(&ready, UP_WITHIN) {
                 Some(true) if matches!(ready.read(&mut [0]), Ok(1)) => return Ok(slirp),
                 _ => {
-                    slirp.kill();
+                    process::end(slirp.process, END_WITHIN);
                     last = Some(slirp.complaints());
                 }
             }
@@ -287,10 +292,9 @@ impl EgressNetwork {
 }
 
 fn end(way_out: &WayOut) {
-    way_out.slirp.kill();
-    way_out.holder.kill();
-    way_out.slirp.reap();
-    way_out.holder.reap();
+    for watched in [&way_out.slirp, &way_out.holder] {
+        process::end(watched.process, END_WITHIN);
+    }
 }
 
 /// For machines without a way out; their VMMs are told to let nothing through as well. An ordinary

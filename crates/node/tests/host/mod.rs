@@ -84,7 +84,8 @@ impl Host {
     pub async fn nothing_is_left(&self) {
         let machines = self.directory.join("machines");
         for _ in 0..400 {
-            if std::fs::read_dir(&machines).unwrap().count() == 0 && vmms_of(&self.directory).is_empty() {
+            let homes = std::fs::read_dir(&machines).unwrap().count();
+            if homes == 0 && vmms_of(&self.directory).is_empty() && !has_zombies() {
                 return;
             }
             tokio::time::sleep(Duration::from_millis(25)).await;
@@ -105,6 +106,15 @@ pub fn vmms_of(directory: &Path) -> Vec<i32> {
             files.filter_map(|file| std::fs::read_link(file.path()).ok()).any(|file| file.starts_with(directory))
         })
         .collect()
+}
+
+/// Whether a VMM of this test has ended and was left in the process table.
+fn has_zombies() -> bool {
+    let tasks = std::fs::read_dir("/proc/self/task").unwrap().flatten();
+    let children = tasks.filter_map(|task| std::fs::read_to_string(task.path().join("children")).ok());
+    let children: Vec<_> = children.flat_map(|list| list.split(' ').map(str::to_owned).collect::<Vec<_>>()).collect();
+    let stats = children.iter().filter_map(|pid| std::fs::read_to_string(format!("/proc/{pid}/stat")).ok());
+    stats.filter(|stat| stat.contains("(qemu")).any(|stat| stat.contains(") Z "))
 }
 
 /// An ext4 file system with a static busybox and nothing else.
