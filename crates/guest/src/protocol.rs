@@ -39,6 +39,9 @@ pub fn start_of(text: &str, max: usize) -> &str {
 /// Entries of one directory listing; a longer one says `truncated`.
 pub const LIST_MAX: usize = 10_000;
 
+/// Responses that one list may take: 16 MiB, a dozen times what ordinary paths need.
+pub const LIST_PARTS_MAX: usize = 256;
+
 /// Processes an agent remembers, running and ended. The oldest ended ones are forgotten first.
 pub const PROCESSES_MAX: usize = 1_000;
 

@@ -4,7 +4,7 @@ use super::files_as::{act_as, locate};
 use super::serve::in_parts;
 use super::users::Users;
 use super::{fail, os};
-use crate::protocol::{Failure, FailureCode, File, FileType, LIST_MAX, Response};
+use crate::protocol::{Failure, FailureCode, File, FileType, LIST_MAX, LIST_PARTS_MAX, Response};
 use std::fs::{self, DirBuilder, Metadata, Permissions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
@@ -23,7 +23,9 @@ pub async fn list(path: &str, depth: u32, user: Option<&str>) -> Result<Vec<Resp
         Ok((files, !whole))
     })
     .await?;
-    let parts = in_parts(files.into_iter());
+    let mut parts = in_parts(files.into_iter());
+    let truncated = truncated || parts.len() > LIST_PARTS_MAX;
+    parts.truncate(LIST_PARTS_MAX);
     let last = parts.len() - 1;
     let numbered = parts.into_iter().enumerate();
     Ok(numbered.map(|(number, files)| Response::Files { files, truncated, more: number < last }).collect())

@@ -5,7 +5,9 @@ use super::table::{Next, Process as Known};
 use super::{Agent, disk, fail, files, metrics, probe, process, renew, shutdown, transfer, tunnel};
 use crate::frame::{self, FrameReader};
 use crate::link::GuestStream;
-use crate::protocol::{Exec, FRAME_MAX, Failure, FailureCode, FrameKind, Process, REQUEST_MAX, Request, Response};
+use crate::protocol::{
+    Exec, FRAME_MAX, Failure, FailureCode, FrameKind, Process, REQUEST_MAX, Request, Response, TEXT_MAX, start_of,
+};
 use std::sync::Arc;
 use tokio::io::{AsyncWrite, AsyncWriteExt, ReadHalf, WriteHalf};
 use tokio::sync::mpsc;
@@ -259,7 +261,11 @@ pub async fn respond_to<W: AsyncWrite + Unpin>(
     to: &mut W,
     result: Result<Response, Failure>,
 ) -> Result<(), frame::Error> {
-    let response = result.unwrap_or_else(|error| Response::Failed { error });
+    let response = result.unwrap_or_else(|error| {
+        // It may name something that was as long as a request can be.
+        let message = start_of(&error.message, TEXT_MAX).to_owned();
+        Response::Failed { error: Failure { message, ..error } }
+    });
     let json = serde_json::to_vec(&response).expect("a response is always JSON");
     frame::write(to, FrameKind::Control, &json).await
 }

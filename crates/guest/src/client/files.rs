@@ -2,7 +2,7 @@
 
 use super::{Error, Pipe, answer, ask, bounded, call, done, expect_done, unexpected};
 use crate::frame::{self, FrameReader};
-use crate::protocol::{FRAME_MAX, File, FrameKind, LIST_MAX, Request, Response};
+use crate::protocol::{FRAME_MAX, File, FrameKind, LIST_PARTS_MAX, Request, Response};
 use bytes::{Buf, Bytes};
 use std::io;
 use std::pin::Pin;
@@ -75,17 +75,15 @@ pub async fn list<S: Pipe>(stream: S, path: &str, depth: u32, user: Option<&str>
     let request = Request::List { path: path.into(), depth, user: owned(user) };
     let (mut response, mut frames) = call(stream, doing, &request).await?;
     let mut all = Vec::new();
-    loop {
+    for _ in 0..LIST_PARTS_MAX {
         let Response::Files { files, truncated, more } = response else { return Err(unexpected(doing, &response)) };
         all.extend(files.into_iter().map(bounded_file));
-        if all.len() > LIST_MAX {
-            return Err(Error::Nonsense { doing, detail: format!("more than {LIST_MAX} entries") });
-        }
         if !more {
             return Ok((all, truncated));
         }
         response = answer(&mut frames, doing).await?;
     }
+    Err(Error::Nonsense { doing, detail: format!("a list of more than {LIST_PARTS_MAX} parts") })
 }
 
 /// What is at a path. Symbolic links are not followed.

@@ -221,6 +221,23 @@ async fn directories_are_made_moved_and_removed_whole() {
     assert!(!to.exists());
 }
 
+#[tokio::test]
+async fn a_list_of_very_long_paths_is_cut_and_says_so() {
+    let agent = TestAgent::start().await;
+    let link = agent.link().await;
+    // Paths of almost 4 KiB, each byte of which takes six in JSON.
+    let mut root = agent.path("root");
+    for _ in 0..14 {
+        root.push("\u{1}".repeat(250));
+    }
+    fs::create_dir_all(&root).unwrap();
+    for number in 0..1_500 {
+        fs::write(root.join(format!("{}{number:04}", "\u{1}".repeat(200))), "").unwrap();
+    }
+    let (files, truncated) = client::list(open(&link).await, text(&root), 1, None).await.unwrap();
+    assert!(truncated && files.len() < 1_500 && files.len() > 500, "{}", files.len());
+}
+
 fn archive(entries: &[(&str, &[u8])]) -> Vec<u8> {
     let mut builder = tar::Builder::new(Vec::new());
     for (name, content) in entries {

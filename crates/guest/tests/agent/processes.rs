@@ -73,6 +73,18 @@ async fn what_cannot_be_run_is_refused_with_its_reason() {
 }
 
 #[tokio::test]
+async fn a_refusal_stays_short_however_long_the_request_was() {
+    let agent = TestAgent::start().await;
+    let link = agent.link().await;
+    let exec = Exec { user: Some("x".repeat(500_000)), ..sh("true") };
+    let refused = client::run(open(&link).await, exec, 100).await.unwrap_err();
+    assert!(refused.failure().unwrap().message.len() <= 4096);
+    // A whole environment may be large.
+    let exec = Exec { envs: [("X".to_string(), "y".repeat(100_000))].into(), ..sh("echo ${#X}") };
+    assert_eq!(client::run(open(&link).await, exec, 100).await.unwrap().stdout, b"100000\n");
+}
+
+#[tokio::test]
 async fn a_timeout_ends_the_whole_group() {
     let agent = TestAgent::start().await;
     let link = agent.link().await;
