@@ -76,7 +76,12 @@ fn may_fill(sheet: &Sheet<'_>, limits: &Limits) -> bool {
 /// Whether the pool lacks members, or has some that will soon have to be replaced.
 fn wants(sheet: &Sheet<'_>) -> bool {
     let fresh = count(sheet.ready.len() - sheet.ageing().count());
-    fresh + sheet.coming() < super::target(sheet.view) && (sheet.room() > 0 || replaceable(sheet).is_some())
+    fresh + sheet.coming() < super::target(sheet.view) && (sheet.room() > 0 || can_exchange(sheet))
+}
+
+/// Whether one goes and one comes. A pool that still holds more than its maximum only lets go.
+fn can_exchange(sheet: &Sheet<'_>) -> bool {
+    sheet.held() == sheet.pool().max_ready && replaceable(sheet).is_some()
 }
 
 /// What may go so that a new member can come, when there is no room for both.

@@ -3,7 +3,9 @@
 //! An action leaves nothing to decide: the id, the node and the revision it saw are in it. The shell
 //! commits each action if its revision still holds, then tells the node. All actions of one plan saw
 //! the same world; where an earlier one has changed a row under a later one, the later one is simply
-//! not carried out, and the next tick sees the world as it is. Actions stand in the order in which
+//! not carried out, and the next tick sees the world as it is. Where more than one loop plans, the
+//! transaction of a start counts again what it is bounded by: `max_ready`, quota and the host's memory.
+//! Actions stand in the order in which
 //! that costs least: what makes room, what fills it, what is only remembered.
 //!
 //! | file | decides |

@@ -5,7 +5,7 @@ use super::{Action, Plan};
 use crate::Timestamp;
 use crate::instance::{End, State};
 use crate::limits::Limits;
-use crate::warm_pool::{WarmPool, later};
+use crate::warm_pool::later;
 use crate::world::{Health, PoolView, World};
 
 /// Rows on a host that is dead for good, whoever holds them: nothing of them is left anywhere.
@@ -97,7 +97,7 @@ fn replaced(sheet: &mut Sheet<'_>, plan: &mut Plan) {
 /// What is above `min_ready` goes when nobody has wanted it for a while; longest ready first.
 fn idle_surplus(world: &World, sheet: &mut Sheet<'_>, plan: &mut Plan) {
     let surplus = count(sheet.ready.len()).saturating_sub(sheet.pool().min_ready);
-    if surplus == 0 || sheet.view.waiters > 0 || world.now < idle_at(sheet.pool()) {
+    if surplus == 0 || sheet.view.waiters > 0 || world.now < idle_at(sheet.view) {
         return;
     }
     for member in sheet.ready.clone().into_iter().take(surplus as usize) {
@@ -105,8 +105,13 @@ fn idle_surplus(world: &World, sheet: &mut Sheet<'_>, plan: &mut Plan) {
     }
 }
 
-/// When a pool counts as idle.
-pub(super) fn idle_at(pool: &WarmPool) -> Timestamp {
-    let last = [pool.last_demand_at, pool.enabled_at].into_iter().flatten().max().unwrap_or(pool.created_at);
-    later(last, pool.idle_timeout)
+/// When a pool counts as idle: nobody has taken a member, or wanted more than was there, for a while.
+pub(super) fn idle_at(view: &PoolView) -> Timestamp {
+    let taken = view.instances.values().filter_map(|member| match &member.state {
+        State::Bound { since, .. } => Some(*since),
+        _ => None,
+    });
+    let pool = &view.pool;
+    let last = [pool.last_demand_at, pool.enabled_at, taken.max()].into_iter().flatten().max();
+    later(last.unwrap_or(pool.created_at), pool.idle_timeout)
 }

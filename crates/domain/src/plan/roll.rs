@@ -45,7 +45,7 @@ pub(super) fn course(world: &World, limits: &Limits, view: &PoolView) -> Course 
         course.pool.abandoned = None;
         course.has_rolled = true;
     } else if let Some(fallback) = fallback(world, limits, view, &course.pool) {
-        fall_back(world, view, &mut course.pool, &fallback);
+        fall_back(world, &mut course.pool, &fallback);
         course.has_rolled = true;
     }
     course
@@ -98,16 +98,14 @@ pub(super) fn deadline(limits: &Limits, view: &PoolView) -> Option<Timestamp> {
 }
 
 /// A generation of its own: numbers never go back.
-fn fall_back(world: &World, view: &PoolView, pool: &mut WarmPool, to: &Generation) {
+fn fall_back(world: &World, pool: &mut WarmPool, to: &Generation) {
     let number = pool.current.number + 1;
-    let next = Generation { number, started_at: world.now, cut_over_at: None, ..to.clone() };
+    // It has worked before, and what is left of it is handed out without a break.
+    let next = Generation { number, started_at: world.now, cut_over_at: Some(world.now), ..to.clone() };
     let given_up = std::mem::replace(&mut pool.current, next);
     pool.abandoned = Some(given_up.number);
     pool.previous = Some(given_up);
     pool.failures_in_a_row = 0;
-    // What is left of it is what the pool wants again, and is handed out without a break.
-    let is_left = view.instances.values().any(|member| member.is_ready() && pool.makes(member));
-    pool.current.cut_over_at = is_left.then_some(world.now);
 }
 
 /// Commits to the new build, and stops at once what was being made of another.

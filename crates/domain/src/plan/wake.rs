@@ -36,7 +36,7 @@ pub(super) fn pool(world: &World, limits: &Limits, sheet: &Sheet<'_>, plan: &mut
     }
     if pool.state == PoolState::Enabled {
         if count(sheet.ready.len()) > pool.min_ready {
-            ahead.push(retire::idle_at(pool));
+            ahead.push(retire::idle_at(sheet.view));
         }
         if pool.current.cut_over_at.is_none() {
             ahead.extend(roll::deadline(limits, sheet.view));

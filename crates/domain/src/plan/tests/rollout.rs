@@ -57,6 +57,13 @@ fn without_room_one_old_member_goes_for_the_first_new_one() {
 }
 
 #[test]
+fn a_pool_above_its_maximum_lets_go_before_it_tries_the_new_build() {
+    let scene = scene(20).node("n1", 8).limit(|limits| limits.releases_per_tick = 1).pool_with("py", sizes(1, 1));
+    let scene = scene.ready("py", "a", 5).ready("py", "b", 6).ready("py", "c", 7).rolled("py", "b2", 10);
+    plans(&scene, "stop a: Released");
+}
+
+#[test]
 fn a_full_host_loses_one_old_member_so_that_a_new_one_fits() {
     let full = |node: &mut Node| node.memory_used_mb = node.memory_mb;
     let scene = scene(20).node_with("n1", 2, full).pool("py");
