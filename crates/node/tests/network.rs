@@ -61,6 +61,18 @@ async fn a_machine_reaches_the_internet_and_never_its_host() {
         assert!(host.network.is_up());
         assert!(reaches(&host, &open.id, "pypi.org", 443).await, "egress was lost in a restart");
         assert!(!reaches(&host, &closed.id, "pypi.org", 443).await, "a machine without internet access has it");
+        // slirp4netns dies; the next start of a machine puts another in its place.
+        let slirp = std::fs::read_to_string(data.join("network/slirp")).unwrap();
+        let slirp = slirp.split(' ').next().unwrap().parse().unwrap();
+        nix::sys::signal::kill(nix::unistd::Pid::from_raw(slirp), nix::sys::signal::Signal::SIGKILL).unwrap();
+        while host.network.is_up() {
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+        let network = host.network.clone();
+        tokio::task::spawn_blocking(move || network.refresh()).await.unwrap();
+        assert!(host.network.is_up());
+        assert!(reaches(&host, &open.id, "pypi.org", 443).await, "egress was lost with slirp4netns");
+        assert!(!reaches(&host, &open.id, "10.0.2.2", ports[0]).await);
         finish(host, [&open.id, &other.id, &closed.id]).await;
     } else {
         eprintln!("skipped: this host resolves no public name, so egress cannot be tried");

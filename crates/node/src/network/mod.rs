@@ -119,12 +119,21 @@ impl EgressNetwork {
         if self.directory.as_os_str().is_empty() {
             return;
         }
-        if !self.is_up() {
-            // Machines that run keep the old namespace and lose their way out; new ones get a new one.
-            if self.state().way_out.is_ok() {
-                self.restore();
+        let holder = match &self.state().way_out {
+            Ok(way_out) if way_out.holder.has_ended() => None,
+            Ok(way_out) => Some((way_out.holder.process, way_out.slirp.has_ended())),
+            Err(_) => return,
+        };
+        match holder {
+            // Machines that run keep the old namespace and have lost their way out; new ones get a new one.
+            None => return self.restore(),
+            Some((holder, true)) => {
+                let started = self.start_slirp(holder);
+                if let (Ok(way_out), Ok(slirp)) = (&mut self.state().way_out, started) {
+                    way_out.slirp = slirp;
+                }
             }
-            return;
+            Some((_, false)) => {}
         }
         let mut state = self.state();
         let entrance = state.entrance.clone();
