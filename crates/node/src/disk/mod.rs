@@ -16,6 +16,7 @@ mod tree;
 
 pub use layers::{Bounds, Layer};
 
+use content::Content;
 use sha2::{Digest, Sha256};
 use std::fs::{self, File};
 use std::io;
@@ -77,9 +78,14 @@ impl Error {
     }
 }
 
-/// Makes a disk of layers, lowest first, at `to`, which must be on the same file system as `scratch`.
-/// Equal `seed` and layers give the same file system id.
-pub fn build(layers: &[Layer], seed: &str, bounds: Bounds, scratch: &Path, to: &Path) -> Result<RootDisk, Error> {
+/// Makes a disk of layers, lowest first, as a synced read-only file in `scratch`, for the caller to name or
+/// drop. Equal `seed` and layers give the same file system id.
+pub fn build(
+    layers: &[Layer],
+    seed: &str,
+    bounds: Bounds,
+    scratch: &Path,
+) -> Result<(tempfile::NamedTempFile, Content), Error> {
     let io = |doing, path: &Path| {
         let path = path.to_owned();
         move |source| Error::Io { doing, path, source }
@@ -96,20 +102,18 @@ pub fn build(layers: &[Layer], seed: &str, bounds: Bounds, scratch: &Path, to: &
     }
     let shape = Shape::of(&merged);
     let staged = stage::lay_out(&merged.tree, &data, work.path())?;
-    let disk = work.path().join("disk");
+    let disk = tempfile::Builder::new().prefix("disk-").tempfile_in(scratch).map_err(io("make a file in", scratch))?;
     make_file_system(&staged.root, &disk, shape, seed)?;
     let script = work.path().join("script");
     fs::write(&script, &staged.script).map_err(io("write", &script))?;
-    run_script(&script, &disk)?;
-    let finish = || {
-        let file = File::open(&disk)?;
+    run_script(&script, disk.path())?;
+    let finish = |file: &File| {
         file.set_permissions(fs::Permissions::from_mode(0o444))?;
         file.sync_all()
     };
-    finish().map_err(io("sync", &disk))?;
-    let content = content::read(&disk).map_err(io("read", &disk))?;
-    fs::rename(&disk, to).map_err(io("name", to))?;
-    Ok(RootDisk { path: to.to_owned(), digest: content.digest, size_bytes: content.size_bytes })
+    finish(disk.as_file()).map_err(io("sync", disk.path()))?;
+    let content = content::read(disk.path()).map_err(io("read", disk.path()))?;
+    Ok((disk, content))
 }
 
 /// How large a file system is made.
@@ -138,14 +142,16 @@ impl Shape {
     }
 }
 
-fn make_file_system(root: &Path, disk: &Path, shape: Shape, seed: &str) -> Result<(), Error> {
-    match mke2fs(root, disk, shape, seed) {
+fn make_file_system(root: &Path, disk: &tempfile::NamedTempFile, shape: Shape, seed: &str) -> Result<(), Error> {
+    let path = disk.path();
+    match mke2fs(root, path, shape, seed) {
         // How much a tree takes is an estimate; a wrong one costs a second try.
         Err(tools::Error::Failed { messages, .. })
             if messages.contains("Could not allocate") || messages.contains("No free space") =>
         {
             tracing::warn!("root disk of {} bytes was too small, trying a larger one", shape.bytes);
-            Ok(mke2fs(root, disk, shape.larger(), seed)?)
+            disk.as_file().set_len(0).map_err(|source| Error::Io { doing: "empty", path: path.to_owned(), source })?;
+            Ok(mke2fs(root, path, shape.larger(), seed)?)
         }
         result => Ok(result.map(drop)?),
     }
@@ -169,7 +175,6 @@ fn mke2fs(root: &Path, disk: &Path, shape: Shape, seed: &str) -> Result<(), tool
         disk.display().to_string(),
         format!("{}k", shape.bytes / 1024),
     ]);
-    let _ = fs::remove_file(disk);
     tools::MKE2FS.run(arguments).map(drop)
 }
 

@@ -111,7 +111,9 @@ fn build_bounded(archives: &[Vec<u8>], bounds: Bounds) -> Result<Disk, Error> {
         fs::write(&path, archive).unwrap();
         layers.push(Layer { path, diff_id: None });
     }
-    let disk = build(&layers, "seed", bounds, directory.path(), &directory.path().join("disk"))?;
+    let (file, content) = build(&layers, "seed", bounds, directory.path())?;
+    let path = file.into_temp_path().keep().unwrap();
+    let disk = RootDisk { path, digest: content.digest, size_bytes: content.size_bytes };
     let check = Command::new("/sbin/e2fsck").args(["-fn"]).arg(&disk.path).output().unwrap();
     assert!(
         check.status.success(),
@@ -409,10 +411,9 @@ fn compressed_layers_are_told_apart_by_their_bytes_and_checked() {
         let path = directory.path().join("layer");
         fs::write(&path, bytes).unwrap();
         let mut layers = [Layer { path, diff_id: Some(digest.clone()) }];
-        let to = directory.path().join("disk");
-        build(&layers, "seed", Bounds::default(), directory.path(), &to).unwrap();
+        build(&layers, "seed", Bounds::default(), directory.path()).unwrap();
         layers[0].diff_id = Some(format!("sha256:{}", "0".repeat(64)));
-        let error = build(&layers, "seed", Bounds::default(), directory.path(), &to).unwrap_err();
+        let error = build(&layers, "seed", Bounds::default(), directory.path()).unwrap_err();
         assert!(error.is_bad_image() && error.to_string().contains(&digest), "{error}");
     }
 }

@@ -3,7 +3,7 @@
 //! ```text
 //! DIR/names/…json          which name stands for which manifest
 //! DIR/blobs/<sha256>       manifests, configurations, layers
-//! DIR/disks/<sha256>.ext4  an image as a root disk, by its manifest's digest
+//! DIR/disks/…ext4         images as root disks, by digest of manifest and content
 //! DIR/partial, DIR/work    what is on its way; work is emptied when the store is opened
 //! ```
 //!
@@ -36,7 +36,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-use tokio::sync::{RwLock, mpsc};
+use tokio::sync::{OwnedMutexGuard, OwnedRwLockReadGuard, RwLock, mpsc};
 
 /// How a host gets its images.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -118,7 +118,7 @@ struct Shared {
     /// One pull of a name, one disk of an image, at a time.
     flights: Flights,
     /// Read while something is being added, written while what nobody needs is removed.
-    adding: RwLock<()>,
+    adding: Arc<RwLock<()>>,
     collect_due: AtomicBool,
 }
 
@@ -151,7 +151,7 @@ impl ImageStore {
             directory: directory.to_owned(),
             settings,
             flights: Flights::default(),
-            adding: RwLock::default(),
+            adding: Arc::default(),
             // What an interrupted add left has no name.
             collect_due: AtomicBool::new(true),
         };
@@ -169,11 +169,11 @@ impl ImageStore {
         if let Some(image) = self.local(&name).await? {
             return Ok(image);
         }
-        let _only = self.shared.flights.enter(&name.full()).await;
+        let busy = self.busy(&name.full()).await;
         if let Some(image) = self.local(&name).await? {
             return Ok(image); // Somebody pulled it while we waited.
         }
-        self.add_alone(&name, ImageSource::Registry { auth: auth.cloned() }, progress).await?;
+        self.add_alone(&name, ImageSource::Registry { auth: auth.cloned() }, progress, busy).await?;
         self.local(&name).await?.ok_or_else(|| ImageError::NotFound(reference.to_owned()))
     }
 
@@ -185,8 +185,8 @@ impl ImageStore {
         progress: &mpsc::Sender<ImageProgress>,
     ) -> Result<ImageInfo, ImageError> {
         let name = ImageName::parse(name)?;
-        let _only = self.shared.flights.enter(&name.full()).await;
-        self.add_alone(&name, source, progress).await
+        let busy = self.busy(&name.full()).await;
+        self.add_alone(&name, source, progress, busy).await
     }
 
     /// Every image, by name.
@@ -208,12 +208,13 @@ impl ImageStore {
 
     /// An image as a disk, made at first need and kept.
     pub async fn root_disk(&self, image: &Image) -> Result<RootDisk, ImageError> {
-        let _only = self.shared.flights.enter(&image.digest).await;
-        let adding = self.shared.adding.read().await;
+        let busy = self.busy(&image.digest).await;
         let (shared, image) = (self.shared.clone(), image.clone());
-        let disk = blocking(move || shared.root_disk(&image)).await;
-        drop(adding);
-        disk
+        blocking(move || {
+            let _busy = busy;
+            shared.root_disk(&image)
+        })
+        .await
     }
 
     /// Adds while nobody else adds the same name.
@@ -222,11 +223,9 @@ impl ImageStore {
         name: &ImageName,
         source: ImageSource,
         progress: &mpsc::Sender<ImageProgress>,
+        busy: Busy,
     ) -> Result<ImageInfo, ImageError> {
-        let added = {
-            let _adding = self.shared.adding.read().await;
-            self.bring(name, source, progress).await
-        };
+        let added = self.bring(name, source, progress, busy).await;
         // Also what a failed add left, and what the name stood for before.
         self.shared.collect_due.store(true, Ordering::Release);
         if let Err(error) = self.collect_if_idle().await {
@@ -235,32 +234,46 @@ impl ImageStore {
         added
     }
 
+    /// Work on files goes on when its caller went away, and keeps others out until it has ended.
     async fn bring(
         &self,
         name: &ImageName,
         source: ImageSource,
         progress: &mpsc::Sender<ImageProgress>,
+        busy: Busy,
     ) -> Result<ImageInfo, ImageError> {
-        let (shared, named, reporter) = (self.shared.clone(), name.clone(), progress.clone());
-        let (word, manifest) = match source {
-            ImageSource::Registry { auth } => {
-                let Shared { blobs, flights, settings, .. } = &*shared;
-                let pull = pull::Pull { blobs, flights, settings, name, progress };
-                ("registry", pull.run(auth.as_ref()).await?)
-            }
-            ImageSource::Archive(path) => {
-                say(progress, format!("reading `{}`", path.display()));
-                ("import", blocking(move || archive::import(&shared.blobs, &named, &path)).await?)
-            }
-            ImageSource::Bootstrap(recipe) => {
-                let make = move || {
-                    bootstrap::make(&shared.blobs, &shared.directory.join("work"), &shared.settings, &recipe, &reporter)
-                };
-                ("bootstrap", blocking(make).await?)
-            }
-        };
-        let (shared, named) = (self.shared.clone(), name.clone());
-        blocking(move || shared.name_image(&named, &manifest, word)).await
+        let (shared, name, progress) = (self.shared.clone(), name.clone(), progress.clone());
+        if let ImageSource::Registry { auth } = &source {
+            let Shared { blobs, flights, settings, .. } = &*self.shared;
+            let pull = pull::Pull { blobs, flights, settings, name: &name, progress: &progress };
+            let manifest = pull.run(auth.as_ref()).await?;
+            return blocking(move || {
+                let _busy = busy;
+                shared.name_image(&name, &manifest, "registry")
+            })
+            .await;
+        }
+        blocking(move || {
+            let _busy = busy;
+            let Shared { directory, settings, blobs, .. } = &*shared;
+            let (manifest, word) = match &source {
+                ImageSource::Archive(path) => {
+                    say(&progress, format!("reading `{}`", path.display()));
+                    (archive::import(blobs, &name, path)?, "import")
+                }
+                ImageSource::Bootstrap(recipe) => {
+                    (bootstrap::make(blobs, &directory.join("work"), settings, recipe, &progress)?, "bootstrap")
+                }
+                ImageSource::Registry { .. } => unreachable!("pulled above"),
+            };
+            shared.name_image(&name, &manifest, word)
+        })
+        .await
+    }
+
+    /// Waits until nobody else is at `key`, and holds off the removal of what no name needs.
+    async fn busy(&self, key: &str) -> Busy {
+        Busy { _only: self.shared.flights.enter(key).await, _adding: self.shared.adding.clone().read_owned().await }
     }
 
     /// The image of that name, if it is here and its documents are whole.
@@ -271,14 +284,23 @@ impl ImageStore {
 
     /// Removes what no name needs, unless something is being added: then whoever adds does it at the end.
     async fn collect_if_idle(&self) -> Result<(), ImageError> {
-        let Ok(alone) = self.shared.adding.try_write() else { return Ok(()) };
-        if self.shared.collect_due.swap(false, Ordering::AcqRel) {
-            let shared = self.shared.clone();
-            blocking(move || shared.collect()).await?;
+        let Ok(alone) = self.shared.adding.clone().try_write_owned() else { return Ok(()) };
+        if !self.shared.collect_due.swap(false, Ordering::AcqRel) {
+            return Ok(());
         }
-        drop(alone);
-        Ok(())
+        let shared = self.shared.clone();
+        blocking(move || {
+            let _alone = alone;
+            shared.collect()
+        })
+        .await
     }
+}
+
+/// Held as long as something is being added or made.
+struct Busy {
+    _only: OwnedMutexGuard<()>,
+    _adding: OwnedRwLockReadGuard<()>,
 }
 
 impl Shared {
@@ -333,13 +355,8 @@ impl Shared {
     fn root_disk(&self, image: &Image) -> Result<RootDisk, ImageError> {
         let name = ImageName::parse(&image.name)?;
         let digest = BlobDigest::parse(&image.digest).ok_or_else(|| ImageError::NotFound(image.name.clone()))?;
-        let (path, record_path) = (self.disk_path(&digest, "ext4"), self.disk_path(&digest, "json"));
-        if let Some(record) =
-            fs::read(&record_path).ok().and_then(|bytes| serde_json::from_slice::<DiskRecord>(&bytes).ok())
-            && record.format == DISK_FORMAT
-            && fs::metadata(&path).is_ok_and(|metadata| metadata.len() == record.size_bytes)
-        {
-            return Ok(RootDisk { path, digest: record.digest, size_bytes: record.size_bytes });
+        if let Some(disk) = self.made_disk(&digest) {
+            return Ok(disk);
         }
         if !self.blobs.has(&digest) {
             return Err(ImageError::NotFound(image.name.clone()));
@@ -352,20 +369,44 @@ impl Shared {
             .map(|layer| disk::Layer { path: self.blobs.path(&layer.digest), diff_id: diff_ids.next() })
             .collect();
         let scratch = self.directory.join("work");
-        let built = disk::build(&layers, &image.digest, disk::Bounds::default(), &scratch, &path)
+        let (disk, content) = disk::build(&layers, &image.digest, disk::Bounds::default(), &scratch)
             .map_err(|error| disk_error(&image.name, &error))?;
-        let record =
-            DiskRecord { format: DISK_FORMAT.into(), digest: built.digest.clone(), size_bytes: built.size_bytes };
-        let doing = || format!("write down the disk of `{}`", image.name);
+        let doing = || format!("store the disk of `{}`", image.name);
+        let record = DiskRecord { format: DISK_FORMAT.into(), digest: content.digest, size_bytes: content.size_bytes };
+        let path = self.disk_path(&digest, &record);
+        disk.persist(&path).map_err(|error| failed(doing())(error.error))?;
         let bytes = serde_json::to_vec(&record).expect("a record is plain data");
         // The disk is synced; a record without its disk, or half a record, only means making it again.
-        fs::write(&record_path, bytes).map_err(failed(doing()))?;
+        fs::write(self.disk_record_path(&digest), bytes).map_err(failed(doing()))?;
         blobs::sync_directory(&self.directory.join("disks"))?;
-        Ok(built)
+        Ok(RootDisk { path, digest: record.digest, size_bytes: record.size_bytes })
     }
 
-    fn disk_path(&self, digest: &BlobDigest, extension: &str) -> PathBuf {
-        self.directory.join("disks").join(format!("{}.{extension}", digest.hex()))
+    /// The disk of an image, if it was made before.
+    fn made_disk(&self, manifest: &BlobDigest) -> Option<RootDisk> {
+        let record = self.disk_record(manifest)?;
+        let path = self.disk_path(manifest, &record);
+        let length = fs::metadata(&path).ok()?.len();
+        (record.format == DISK_FORMAT && length == record.size_bytes).then_some(RootDisk {
+            path,
+            digest: record.digest,
+            size_bytes: record.size_bytes,
+        })
+    }
+
+    fn disk_record(&self, manifest: &BlobDigest) -> Option<DiskRecord> {
+        serde_json::from_slice(&fs::read(self.disk_record_path(manifest)).ok()?).ok()
+    }
+
+    fn disk_record_path(&self, manifest: &BlobDigest) -> PathBuf {
+        self.directory.join("disks").join(format!("{}.json", manifest.hex()))
+    }
+
+    /// Its content is in its name: a disk that is made again has its blocks elsewhere, and must not take the place
+    /// of one that is the backing of something.
+    fn disk_path(&self, manifest: &BlobDigest, record: &DiskRecord) -> PathBuf {
+        let content = record.digest.trim_start_matches("sha256:");
+        self.directory.join("disks").join(format!("{}-{content}.ext4", manifest.hex()))
     }
 
     fn collect(&self) -> Result<(), ImageError> {
@@ -377,7 +418,8 @@ impl Shared {
             if let Ok(manifest) = self.manifest(&record.name, &digest) {
                 needed.extend(manifest.layers.into_iter().chain([manifest.config]).map(|blob| blob.digest));
             }
-            disks.insert(digest.hex().to_owned());
+            disks.insert(self.disk_record_path(&digest));
+            disks.extend(self.made_disk(&digest).map(|disk| disk.path));
             needed.insert(digest);
         }
         for digest in self.blobs.list()? {
@@ -388,7 +430,7 @@ impl Shared {
         let directory = self.directory.join("disks");
         for entry in fs::read_dir(&directory).map_err(failed("list root disks"))? {
             let path = entry.map_err(failed("list root disks"))?.path();
-            if path.file_stem().is_none_or(|stem| !disks.contains(&*stem.to_string_lossy())) {
+            if !disks.contains(&path) {
                 fs::remove_file(&path).map_err(failed(format!("remove `{}`", path.display())))?;
             }
         }
