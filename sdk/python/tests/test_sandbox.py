@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from pathlib import Path
 from typing import Any
 
@@ -170,6 +171,15 @@ def test_a_command_is_sent_verbatim_and_a_failing_one_is_a_result(server: Server
     assert asked.headers["x-nullspace-dispatch-proof"] == "proof"
     with pytest.raises(ValueError, match="shell"):
         box.commands.run("ls", ["-l"], shell=True)
+
+
+def test_a_failure_after_the_answer_had_begun_is_raised(server: Server) -> None:
+    box = sandbox(server)
+    late = {"exit_code": -1, "stdout": "", "stderr": "", "error": "took longer than 1 s", "code": "exec_timeout"}
+    server.on("POST", "/v1/sandboxes/sb_1/exec", b"   " + json.dumps(late).encode())
+    with pytest.raises(CommandError, match="longer than 1 s") as raised:
+        box.commands.run("sleep", ["9"], timeout=1)
+    assert raised.value.code == "exec_timeout"
 
 
 def test_output_is_handed_over_as_it_appears(server: Server) -> None:

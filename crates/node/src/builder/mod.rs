@@ -134,8 +134,6 @@ impl Builder {
             () = cancel.cancelled() => None,
         };
         site.clear().await;
-        // A profile that was given up is ended by its own destructor.
-        self.journal.settled().await;
         self.trim_layers().await;
         match result {
             None => Err(BuildError::Cancelled),

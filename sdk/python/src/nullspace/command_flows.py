@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from .errors import CommandError, TimeoutError
+from .errors import CommandError, TimeoutError, error_from_fields
 from .flow import Emit, Flow, Now, Request, Sleep, call, exchange
 from .process_model import CommandLogs, CommandResult, ProcessInfo
 from .wire import Reader, array
@@ -48,8 +48,11 @@ class Exec:
 
 
 def run(exec: Exec) -> Flow[CommandResult]:
-    """Runs a command to its end."""
-    return CommandResult.parse((yield from call(exec.request(background=False))))
+    """Runs a command to its end. What failed after the answer had begun is inside it, whatever the status says."""
+    answer = yield from call(exec.request(background=False))
+    if isinstance(answer, dict) and answer.get("error"):
+        raise error_from_fields(200, {}, answer)
+    return CommandResult.parse(answer)
 
 
 def start(exec: Exec) -> Flow[int]:

@@ -187,6 +187,11 @@ def error_from_body(status: int, headers: Mapping[str, str], content: bytes) -> 
     if not isinstance(body, dict):
         text = content.decode("utf-8", "replace").strip()[:500]  # an HTML page from a proxy must not flood a terminal
         return SandboxError(text or f"HTTP {status}", status=status, request_id=headers.get("x-request-id"))
+    return error_from_fields(status, headers, body)
+
+
+def error_from_fields(status: int, headers: Mapping[str, str], body: dict[str, Any]) -> SandboxError:
+    """The same for an envelope that has been parsed."""
     nested = body.get("error")
     fields = {**body, **nested} if isinstance(nested, dict) else {**body, "message": nested}
     code = str(fields.get("code") or "unknown").lower()
