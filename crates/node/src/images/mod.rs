@@ -17,6 +17,7 @@ mod flight;
 mod manifest;
 mod name;
 mod pack;
+pub mod probe;
 mod pull;
 mod records;
 mod registry;

@@ -81,40 +81,8 @@ impl Session {
         auth: Option<&RegistryAuth>,
         settings: &Settings,
     ) -> Result<Self, ImageError> {
-        let doing = || format!("set up a connection to `{}`", endpoint.host);
-        // An error means that it is installed already.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let extra_ca = match &settings.extra_ca {
-            Some(path) => certificates(
-                &std::fs::read_to_string(path)
-                    .map_err(failed(format!("read certificates from `{}`", path.display())))?,
-            ),
-            None => Vec::new(),
-        };
-        let roots = extra_ca
-            .iter()
-            .map(|pem| reqwest::Certificate::from_pem(pem))
-            .collect::<Result<Vec<_>, _>>()
-            .map_err(failed(doing()))?;
-        let client = reqwest::Client::builder()
-            .tls_certs_merge(roots)
-            .https_only(endpoint.scheme == "https")
-            .connect_timeout(CONNECT_TIMEOUT)
-            .read_timeout(SILENCE_MAX)
-            .user_agent(concat!("nullspace/", env!("CARGO_PKG_VERSION")))
-            .build()
-            .map_err(failed(doing()))?;
-        let config = ClientConfig {
-            protocol: if endpoint.scheme == "http" { ClientProtocol::Http } else { ClientProtocol::Https },
-            extra_root_certificates: extra_ca
-                .into_iter()
-                .map(|data| Certificate { encoding: CertificateEncoding::Pem, data })
-                .collect(),
-            connect_timeout: Some(CONNECT_TIMEOUT),
-            read_timeout: Some(SILENCE_MAX),
-            ..ClientConfig::default()
-        };
-        let login = oci_client::Client::try_from(config).map_err(failed(doing()))?;
+        let client = client(&endpoint, settings)?;
+        let login = login(&endpoint, settings)?;
         let auth = auth.filter(|_| endpoint.takes_auth).cloned();
         let session = Self { endpoint, name: name.to_owned(), client, login, auth, authorization: Mutex::new(None) };
         session.log_in().await?;
@@ -223,6 +191,41 @@ impl Session {
         *self.authorization.lock().await = value;
         Ok(())
     }
+}
+
+/// A client for one place: what is meant to be encrypted stays so, redirected or not.
+pub fn client(endpoint: &Endpoint, settings: &Settings) -> Result<reqwest::Client, ImageError> {
+    // An error means that it is installed already.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let roots = extra_ca(settings)?;
+    let roots = roots.iter().map(|pem| reqwest::Certificate::from_pem(pem)).collect::<Result<Vec<_>, _>>();
+    let doing = || format!("set up a connection to `{}`", endpoint.host);
+    reqwest::Client::builder()
+        .tls_certs_merge(roots.map_err(failed(doing()))?)
+        .https_only(endpoint.scheme == "https")
+        .connect_timeout(CONNECT_TIMEOUT)
+        .read_timeout(SILENCE_MAX)
+        .user_agent(concat!("nullspace/", env!("CARGO_PKG_VERSION")))
+        .build()
+        .map_err(failed(doing()))
+}
+
+fn login(endpoint: &Endpoint, settings: &Settings) -> Result<oci_client::Client, ImageError> {
+    let roots = extra_ca(settings)?.into_iter();
+    let config = ClientConfig {
+        protocol: if endpoint.scheme == "http" { ClientProtocol::Http } else { ClientProtocol::Https },
+        extra_root_certificates: roots.map(|data| Certificate { encoding: CertificateEncoding::Pem, data }).collect(),
+        connect_timeout: Some(CONNECT_TIMEOUT),
+        read_timeout: Some(SILENCE_MAX),
+        ..ClientConfig::default()
+    };
+    oci_client::Client::try_from(config).map_err(failed(format!("set up a log-in at `{}`", endpoint.host)))
+}
+
+fn extra_ca(settings: &Settings) -> Result<Vec<Vec<u8>>, ImageError> {
+    let Some(path) = &settings.extra_ca else { return Ok(Vec::new()) };
+    let pem = std::fs::read_to_string(path);
+    Ok(certificates(&pem.map_err(failed(format!("read certificates from `{}`", path.display())))?))
 }
 
 /// Each certificate of a PEM file.

@@ -311,3 +311,17 @@ async fn a_registry_that_hangs_or_is_not_there_takes_bounded_time() {
         "{text}"
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_doctor_is_told_what_is_here_and_who_answers() {
+    let host = server(|_, _| response("401 Unauthorized", "", b"")).await;
+    let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let mirrors = BTreeMap::from([(gone.clone(), format!("http://{host}"))]);
+    let settings = Settings { default_registry: gone.clone(), allow_http: vec![gone.clone()], mirrors, ..settings() };
+    let found = probe::probe(&settings).await;
+    let registries: Vec<_> =
+        found.registries.iter().map(|registry| (&registry.host, registry.hindrance.is_none())).collect();
+    assert_eq!(registries, [(&host, true), (&gone, false)]);
+    assert!(found.tools.iter().filter(|tool| tool.is_required).all(|tool| tool.path.is_some()), "{found:?}");
+    assert_eq!(found.bootstrap_hindrance, None, "the tests run as root, or with user namespaces");
+}

@@ -65,3 +65,28 @@ pub fn store(blobs: &Blobs, directory: &Path, key: &str, manifest: &BlobDigest) 
     };
     write().map_err(failed(doing()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::images::manifest::ConfigBody;
+
+    #[test]
+    fn a_kept_image_comes_back_the_same_or_not_at_all() {
+        let (one, two, cache) =
+            (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let blobs = Blobs::open(one.path()).unwrap();
+        let manifest = pack::single_layer(&blobs, [0; 1024].as_slice(), ConfigBody::default()).unwrap();
+        let elsewhere = Blobs::open(two.path()).unwrap();
+        assert_eq!(load(&elsewhere, cache.path(), "image-1"), None);
+        store(&blobs, cache.path(), "image-1", &manifest).unwrap();
+        store(&blobs, cache.path(), "image-1", &manifest).expect("keeping it again replaces it");
+        assert_eq!(load(&elsewhere, cache.path(), "image-1"), Some(manifest.clone()));
+        assert_eq!(elsewhere.list().unwrap().len(), 3);
+        assert_eq!(fs::read_dir(cache.path()).unwrap().count(), 1);
+
+        fs::write(cache.path().join("image-1/blobs/sha256").join(manifest.hex()), "damaged").unwrap();
+        let third = tempfile::tempdir().unwrap();
+        assert_eq!(load(&Blobs::open(third.path()).unwrap(), cache.path(), "image-1"), None);
+    }
+}

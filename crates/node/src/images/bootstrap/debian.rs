@@ -204,7 +204,7 @@ fn listen(stderr: Option<impl Read>, progress: &mpsc::Sender<ImageProgress>) -> 
 }
 
 /// A command that runs another one as root, of the host or of a user namespace with a range of ids.
-fn as_root() -> Result<Command, String> {
+pub fn as_root() -> Result<Command, String> {
     if nix::unistd::geteuid().is_root() {
         return Ok(Command::new("/usr/bin/env"));
     }

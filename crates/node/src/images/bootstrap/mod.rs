@@ -4,6 +4,8 @@ mod busybox;
 mod cache;
 mod debian;
 
+pub(super) use debian::as_root;
+
 use super::blobs::{BlobDigest, Blobs};
 use super::{Settings, failed};
 use crate::api::{ImageError, ImageProgress};
