@@ -218,8 +218,11 @@ pub struct BuildList {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct BuildListQuery {
+    #[param(inline)]
     pub status: Option<BuildStatus>,
+    #[param(inline)]
     pub backend: Option<BuildBackend>,
+    #[param(inline)]
     pub source_type: Option<SourceType>,
     /// 1 to 100.
     pub limit: Option<u32>,

@@ -200,10 +200,12 @@ pub struct AskedResources {
 #[into_params(parameter_in = Query)]
 pub struct WarmPoolListQuery {
     pub template: Option<String>,
+    #[param(inline)]
     pub state: Option<PoolState>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub label: Vec<String>,
     /// `ready`, `warming`, `degraded`, `draining` or `unavailable`.
+    #[param(inline)]
     pub status: Option<PoolHealth>,
     pub limit: Option<u32>,
 }

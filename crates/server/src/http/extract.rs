@@ -56,6 +56,10 @@ async fn read(request: Request, app: &App) -> Result<Bytes, Error> {
 
 /// Parses JSON, naming the field that is wrong.
 pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
+    // Every body is an object; serde would also take a struct's fields as a list.
+    if bytes.iter().find(|byte| !byte.is_ascii_whitespace()).is_some_and(|first| *first != b'{') {
+        return Err(Error::invalid("body", "the body is not a JSON object"));
+    }
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
     let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
         let path = error.path().to_string();
@@ -74,8 +78,9 @@ fn wrong_field(path: &str, problem: &str) -> Error {
     // Where it is in the text helps nobody; which field it is does.
     let problem = problem.split(" at line ").next().unwrap_or(problem);
     let parent = if path == "." || path == "?" { "" } else { path };
-    let missing = problem.strip_prefix("missing field `").and_then(|rest| rest.split('`').next());
-    let field = match (missing, parent) {
+    let name_after = |start| problem.strip_prefix(start).and_then(|rest: &str| rest.split('`').next());
+    let missing = name_after("missing field `");
+    let field = match (missing.or(name_after("duplicate field `")), parent) {
         (Some(name), "") => name.to_owned(),
         (Some(name), parent) => format!("{parent}.{name}"),
         (None, "") => "body".to_owned(),
@@ -154,8 +159,11 @@ mod tests {
         assert_eq!(field::<CreateWarmPool>(r#"{"labels":{"a":1}}"#), "labels.a");
         assert_eq!(field::<CreateWarmPool>("{"), "body");
         assert_eq!(field::<CreateWarmPool>("[]"), "body");
+        assert_eq!(field::<CreateWarmPool>("[1]"), "body");
+        assert_eq!(field::<CreateWarmPool>(""), "body");
         assert_eq!(field::<CreateWarmPool>("{} x"), "body");
         assert_eq!(field::<Exec>("{}"), "command");
+        assert_eq!(field::<Exec>(r#"{"command":"a","command":"b"}"#), "command");
     }
 
     #[test]

@@ -17,7 +17,7 @@ pub async fn create_key(
     Path(slug): Path<String>,
     OptionalJson(body): OptionalJson<CreateKey>,
 ) -> Result<(StatusCode, Json<NewKey>), Error> {
-    let name = body.name.unwrap_or_default();
+    let name = body.name.unwrap_or_else(|| "key".into());
     let made = app.engine.create_key(&caller, Some(&slug), &name).await?;
     let key = NewKey { id: made.info.id.to_string(), key: Secret(made.secret), created_at: made.info.created_at };
     Ok((StatusCode::CREATED, Json(key)))
