@@ -129,6 +129,12 @@ class Server:
             text = error.read()
             return error.code, json.loads(text) if text else None
 
+    def sandboxes(self) -> list[dict[str, Any]]:
+        """What a plain list shows: the sandboxes that live."""
+        status, answer = self.api("GET", "/v1/sandboxes")
+        assert status == 200, answer
+        return list(answer["items"])
+
     def machine_processes(self) -> list[int]:
         """Processes of this server's machines and network: those that name its data directory."""
         found = []

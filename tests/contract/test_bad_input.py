@@ -9,7 +9,7 @@ BUILD = {"base_image": "busybox", "steps": [], "build_config": {"vcpus": 1, "mem
 
 CASES = [
     # what, method, path, body, status, code, a word of the message
-    ("unknown path", "GET", "/v1/nowhere", None, 404, "not_found", "nowhere"),
+    ("unknown path", "GET", "/v1/nowhere", None, 404, "not_found", "path"),
     ("wrong method", "PUT", "/v1/sandboxes", {}, 405, None, ""),
     ("malformed JSON", "POST", "/v1/sandboxes", b"{", 400, "invalid_request", ""),
     ("body is an array", "POST", "/v1/sandboxes", [], 400, "invalid_request", ""),
@@ -40,7 +40,7 @@ CASES = [
     ("bad tag", "POST", "/v1/templates/builds", {**BUILD, "tags": ["no spaces"]}, 400, "invalid_request", "tags"),
     ("empty tags", "POST", "/v1/templates/builds", {**BUILD, "tags": []}, 400, "invalid_request", "tags"),
     ("Dockerfile to native", "POST", "/v1/templates/builds", {"dockerfile": "FROM busybox", "build_backend": "native", "build_config": BUILD["build_config"]}, 400, "invalid_request", "build_backend"),
-    ("unknown blob", "POST", "/v1/templates/builds", {**BUILD, "steps": [{"action": "copy", "sources": ["a"], "dst": "/a"}], "build_context": {"files": [{"path": "a", "entry_type": "file", "mode": "0644", "blob_id": "nope"}]}}, 400, None, "blob"),
+    ("unknown blob", "POST", "/v1/templates/builds", {**BUILD, "steps": [{"action": "copy", "sources": ["a"], "dst": "/a"}], "build_context": {"files": [{"path": "a", "entry_type": "file", "mode": "0644", "blob_id": "nope"}]}}, 400, "file_upload_error", "`a`"),
     ("context escape", "POST", "/v1/templates/builds", {**BUILD, "build_context": {"files": [{"path": "../a", "entry_type": "dir", "mode": "0755"}]}}, 400, "invalid_request", "path"),
 ]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import time
 from collections.abc import Iterator
@@ -75,15 +76,12 @@ def test_a_machine_that_died_while_the_server_was_away_is_declared_lost(lonely):
     build = Template.build(Template.from_image("busybox").run_cmd("true"), name="dies", tags=["stable"], **at)
     sandbox = Sandbox.create(template=build.canonical_ref, vcpus=1, **at)
     assert sandbox.commands.run("echo up", shell=True).stdout == "up\n"
-    _, listed = lonely.api("GET", "/v1/sandboxes")
-    identifier = (listed if isinstance(listed, list) else listed["items"])[0]["id"]
+    identifier = lonely.sandboxes()[0]["id"]
 
     lonely.stop(signal.SIGKILL)
     for pid in lonely.machine_processes():
         with open(f"/proc/{pid}/comm") as comm:
             if comm.read().startswith("qemu"):
-                import os
-
                 os.kill(pid, signal.SIGKILL)
     lonely.start()
 

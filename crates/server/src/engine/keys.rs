@@ -16,7 +16,8 @@ pub struct NewKey {
 impl Engine {
     /// `tenant` is a slug; none means the caller's own. The new key is no admin's.
     pub async fn create_key(&self, caller: &Caller, tenant: Option<&str>, name: &str) -> Result<NewKey, Error> {
-        let name = display_name("name", name)?;
+        // A key needs no name: its id tells it apart.
+        let name = if name.is_empty() { "unnamed".to_owned() } else { display_name("name", name)?.to_string() };
         let secret = bootstrap::new_secret()?;
         let hash = authenticate::hash(&secret);
         let id = KeyId::from_body(&self.inner.entropy.body());
