@@ -6,6 +6,7 @@ import contextlib
 import http.server
 import socket
 import threading
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -44,30 +45,26 @@ def test_no_address_of_the_host_answers(server, sandbox):
     with listener() as port:
         tried = [(a, p) for a in ["10.0.2.2", "10.0.2.3", *host_addresses()] for p in (port, server.port, server.preview_port)]
         for address, at in tried:
-            done = sandbox.commands.run(f"nc -w 3 {address} {at} </dev/null && echo reached", shell=True, timeout=30)
-            assert "reached" not in done.stdout, f"{address}:{at} answered from inside"
+            done = sandbox.commands.run(f"nc -w 3 {address} {at} </dev/null && echo ANSWERED", shell=True, timeout=30)
+            assert "ANSWERED" not in done.stdout, f"{address}:{at} answered from inside"
 
 
-def test_private_and_link_local_ranges_are_unreachable(sandbox):
-    for address in ("169.254.169.254", "192.168.1.1", "172.16.0.1", "10.1.1.1"):
-        done = sandbox.commands.run(f"nc -w 2 {address} 80 </dev/null && echo reached", shell=True, timeout=30)
-        assert "reached" not in done.stdout, f"{address} answered from inside"
-
-
-def test_without_internet_access_nothing_at_all_answers(server):
+def test_without_internet_access_no_name_is_resolved_and_no_packet_answered(server):
     with Sandbox.create(template="inside", vcpus=1, internet_access=False) as closed:
-        done = closed.commands.run("nslookup deb.debian.org 2>&1; nc -w 3 1.1.1.1 53 </dev/null && echo reached", shell=True, timeout=60)
-        assert "reached" not in done.stdout
+        done = closed.commands.run("nslookup deb.debian.org >/dev/null 2>&1 && echo RESOLVED", shell=True, timeout=60)
+        assert "RESOLVED" not in done.stdout
+        with listener() as port:
+            for address in ["10.0.2.2", *host_addresses()]:
+                done = closed.commands.run(f"nc -w 3 {address} {port} </dev/null && echo ANSWERED", shell=True, timeout=30)
+                assert "ANSWERED" not in done.stdout, f"{address} answered from inside"
 
 
 def test_a_fork_bomb_a_full_disk_and_a_flood_hurt_nobody_else(sandbox):
-    import time
-
-    with Sandbox.create(template="inside", vcpus=1) as hostile:
-        hostile.commands.run("f() { f | f & }; f", shell=True, background=True)
-        hostile.commands.run("dd if=/dev/zero of=/workspace/fill bs=1M", shell=True, background=True)
-        hostile.commands.run("yes flood", shell=True, background=True)
-        assert sandbox.commands.run("echo fine", shell=True, timeout=60).stdout == "fine\n"
-        began = time.monotonic()
-        hostile.kill()
-        assert time.monotonic() - began < 5
+    hostile = Sandbox.create(template="inside", vcpus=1)
+    hostile.commands.run("dd if=/dev/zero of=/workspace/fill bs=1M", shell=True, background=True)
+    hostile.commands.run("yes flood", shell=True, background=True)
+    hostile.commands.run("f() { f | f & }; f", shell=True, background=True)
+    assert sandbox.commands.run("echo fine", shell=True, timeout=60).stdout == "fine\n"
+    began = time.monotonic()
+    hostile.kill()
+    assert time.monotonic() - began < 5
