@@ -10,6 +10,9 @@ use std::time::{Duration, Instant};
 
 /// A killed process is gone at once, unless the kernel is busy giving its memory back.
 const END_WITHIN: Duration = Duration::from_secs(4);
+/// Nobody was promised a machine that was never finished, so there is more patience with its end: on a
+/// host with many times more work than processors it was seen to take longer than the above.
+const END_HALF_MADE_WITHIN: Duration = Duration::from_secs(8);
 const LOOK_AGAIN: Duration = Duration::from_millis(5);
 
 /// A home that is removed, with its process killed, when this is dropped.
@@ -35,7 +38,9 @@ impl Doomed {
     /// Ends the machine and waits until nothing of it is left.
     pub async fn end(mut self) -> Result<(), Error> {
         let home = self.home.take().expect("only taken here");
-        tokio::task::spawn_blocking(move || end(&home)).await.expect("ending a machine does not panic")
+        tokio::task::spawn_blocking(move || end_within(&home, END_HALF_MADE_WITHIN))
+            .await
+            .expect("ending a machine does not panic")
     }
 }
 
@@ -44,8 +49,10 @@ impl Drop for Doomed {
         let Some(home) = self.home.take() else { return };
         // A destructor must not wait, and there may be no runtime any more. What is not ended here is
         // found in the journal at the next start.
+        let ending = home.ending();
         std::thread::spawn(move || {
-            if let Err(error) = end(&home) {
+            let _until_it_is_gone = ending;
+            if let Err(error) = end_within(&home, END_HALF_MADE_WITHIN) {
                 tracing::warn!(machine = home.entry().name, "cannot end a half-made machine: {}", error.chain());
             }
         });
@@ -54,14 +61,18 @@ impl Drop for Doomed {
 
 /// Kills what runs in a home and removes it. Blocks.
 pub fn end(home: &Home) -> Result<(), Error> {
+    end_within(home, END_WITHIN)
+}
+
+fn end_within(home: &Home, within: Duration) -> Result<(), Error> {
     let begun = Instant::now();
     // A process that is only about to be written down holds the lock already.
     while home.is_locked() {
         if let Some(process) = home.process() {
-            process::end(process, END_WITHIN.saturating_sub(begun.elapsed()));
+            process::end(process, within.saturating_sub(begun.elapsed()));
         }
-        if begun.elapsed() > END_WITHIN {
-            return Err(Error::TimedOut { doing: "end", seconds: END_WITHIN.as_secs() });
+        if begun.elapsed() > within {
+            return Err(Error::TimedOut { doing: "end", seconds: within.as_secs() });
         }
         std::thread::sleep(LOOK_AGAIN);
     }

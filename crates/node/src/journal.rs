@@ -22,6 +22,7 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
+use tokio::sync::watch;
 
 /// User ids that VMMs may run under, one each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -51,6 +52,20 @@ struct Inner {
     /// None when the server is not root: everything then runs as the server's user.
     uids: Option<UidRange>,
     uids_taken: Mutex<BTreeSet<u32>>,
+    /// How many machines are being ended by nobody who waits.
+    endings: watch::Sender<usize>,
+}
+
+/// Counts as an ending while it exists.
+#[derive(Debug)]
+pub struct Ending {
+    journal: Journal,
+}
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        self.journal.inner.endings.send_modify(|count| *count -= 1);
+    }
 }
 
 /// One machine's entry.
@@ -94,7 +109,8 @@ impl Journal {
             .map_err(Error::file("make the directory", root))?;
         let root = root.canonicalize().map_err(Error::file("resolve", root))?;
         let uids = nix::unistd::geteuid().is_root().then_some(uids);
-        let inner = Inner { root, boot_id: boot_id()?, uids, uids_taken: Mutex::default() };
+        let (endings, _) = watch::channel(0);
+        let inner = Inner { root, boot_id: boot_id()?, uids, uids_taken: Mutex::default(), endings };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -150,6 +166,13 @@ impl Journal {
         }
         homes.sort_by(|a, b| a.entry.name.cmp(&b.entry.name));
         Ok(homes)
+    }
+
+    /// Returns when no machine is being ended in the background: for whoever stopped making one and
+    /// promises that nothing of it is left.
+    pub async fn settled(&self) {
+        let settled = self.inner.endings.subscribe().wait_for(|count| *count == 0).await.map(|_| ());
+        settled.expect("the journal keeps the sender");
     }
 
     fn taken(&self) -> std::sync::MutexGuard<'_, BTreeSet<u32>> {
@@ -238,6 +261,12 @@ impl Home {
         }
         let written = parse_stat(&fs::read_to_string(self.file("process")).ok()?)?;
         (running(written.pid)? == written).then_some(written)
+    }
+
+    /// Says that this machine is being ended, until the answer is dropped.
+    pub fn ending(&self) -> Ending {
+        self.journal.inner.endings.send_modify(|count| *count += 1);
+        Ending { journal: self.journal.clone() }
     }
 
     /// Removes the directory with everything in it. Only when the process is gone.

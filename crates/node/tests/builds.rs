@@ -4,7 +4,7 @@ mod support;
 
 use nullspace_guest::client;
 use nullspace_guest::protocol::Exec;
-use nullspace_node::api::{BuildError, FailurePhase, Liveness, Node};
+use nullspace_node::api::{Liveness, Node};
 use serde_json::json;
 use support::{cache, job, machine, messages, web_server};
 
@@ -73,18 +73,50 @@ async fn a_build_becomes_machines_that_run_what_it_made_and_the_second_one_is_al
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_failing_step_says_which_one_it_was_and_why_and_keeps_what_went_before() {
+async fn file_steps_need_no_program_of_the_image_and_behave_as_the_shell_would() {
     let Some(host) = support::host().await else { return };
-    let steps = json!([
-        { "action": "run", "command": "echo fine" },
-        { "action": "run", "command": "echo first words; echo last words >&2; exit 7" },
-    ]);
-    let (outcome, _) = host.build(job(steps.clone())).await;
-    let Err(BuildError::Failed { phase, message, step_index, .. }) = outcome else { panic!("{outcome:?}") };
-    assert_eq!((phase, step_index), (FailurePhase::BuildStep, Some(2)));
-    assert!(message.contains("exit code 7") && message.contains("last words"), "{message}");
-    let (_, events) = host.build(job(steps)).await;
-    assert_eq!(cache(&events, "layer"), ["hit", "miss"]);
-    assert_eq!(host.names("machines"), Vec::<String>::new());
+    let (outcome, _) = host
+        .build(job(json!([
+            { "action": "run", "command": "mkdir -p /srv/old /srv/into && echo a > /srv/a && echo b > /srv/b && adduser -D app" },
+            { "action": "workdir", "path": "/srv" },
+            { "action": "rename", "src": "a", "dst": "into", "force": false },
+            { "action": "rename", "src": "b", "dst": "c", "force": true },
+            { "action": "remove", "path": "old", "recursive": true, "force": false },
+            { "action": "remove", "path": "never", "recursive": false, "force": true },
+            { "action": "make_symlink", "target": "c", "path": "link" },
+            { "action": "user", "user": "app" },
+            { "action": "workdir", "path": "/home/app/work" },
+            { "action": "run", "command": "id -un > who" },
+            { "action": "run", "command": "id -un > /srv/who", "user": "root" },
+            { "action": "run", "command":
+                "test ! -e /srv/old && test -f /srv/into/a && test -f /srv/c && test -L /srv/link \
+                 && test $(cat who) = app && test $(cat /srv/who) = root && test $(stat -c %U .) = app" },
+        ])))
+        .await;
+    outcome.unwrap();
+    host.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_template_starts_from_another_and_a_boundary_runs_steps_again() {
+    let Some(host) = support::host().await else { return };
+    let mut base = job(json!([{ "action": "run", "command": "echo base > /base" }]));
+    base.runtime.default_envs = [("GREETING".to_owned(), "hello".to_owned())].into();
+    let (base, _) = host.build(base).await;
+    let mut child = job(json!([
+        { "action": "run", "command": "cat /base; echo $GREETING" },
+        { "action": "skip_cache" },
+        { "action": "run", "command": "echo again" },
+    ]));
+    child.base = nullspace_node::api::BuildBase::Artifact { id: base.unwrap().artifact.id };
+    let (outcome, events) = host.build(child.clone()).await;
+    assert_eq!(outcome.unwrap().artifact.runtime.default_envs["GREETING"], "hello");
+    assert!(messages(&events).contains(&"base") && messages(&events).contains(&"hello"));
+    assert_eq!(cache(&events, "layer"), ["miss", "stored", "bypass", "bypass"]);
+
+    let (_, events) = host.build(child).await;
+    assert_eq!(cache(&events, "layer"), ["hit", "bypass", "bypass"]);
+    assert_eq!(cache(&events, "final_artifact"), ["bypass"]);
+    assert!(messages(&events).contains(&"again"));
     host.end().await;
 }

@@ -134,6 +134,8 @@ impl Builder {
             () = cancel.cancelled() => None,
         };
         site.clear().await;
+        // A profile that was given up is ended by its own destructor.
+        self.journal.settled().await;
         self.trim_layers().await;
         match result {
             None => Err(BuildError::Cancelled),

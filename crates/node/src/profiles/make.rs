@@ -5,12 +5,12 @@ use super::{Artifact, Card, Error, Profile, Settings, Size};
 use crate::agent::{ANSWER_WITHIN, Agent};
 use crate::doomed::Doomed;
 use crate::driver::{Boot, Driver, Network, Purpose};
-use crate::journal::Journal;
+use crate::journal::{Home, Journal};
 use nullspace_domain::readiness::{Pace, Readiness};
 use nullspace_domain::runtime::RuntimeConfig;
 use nullspace_guest::client::{self, Event};
 use nullspace_guest::protocol::{Exec, Exit, Probe};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout};
@@ -47,6 +47,19 @@ impl Progress {
     }
 }
 
+/// The directory of a profile that is being made. Removed when that fails or is given up; one that is in
+/// its place has left it.
+struct Workbench {
+    path: PathBuf,
+}
+
+impl Drop for Workbench {
+    fn drop(&mut self) {
+        // What stays behind is removed at the next attempt or start.
+        let _ = std::fs::remove_dir_all(&self.path);
+    }
+}
+
 pub struct Maker {
     pub driver: Arc<dyn Driver>,
     pub journal: Journal,
@@ -57,16 +70,13 @@ pub struct Maker {
 
 impl Maker {
     pub async fn make(self, key: &str, artifact: &Artifact, size: Size) -> Result<Profile, Error> {
-        let workbench = self.shelf.workbench(key)?;
-        let made = self.snapshot(key, &workbench, artifact, size).await;
+        let workbench = Workbench { path: self.shelf.workbench(key)? };
+        let made = self.snapshot(key, &workbench.path, artifact, size).await;
         let placed = match made {
-            Ok(card) => self.put(key, &workbench, card).await,
+            Ok(card) => self.put(key, &workbench.path, card).await,
             Err(error) => Err(error),
         };
-        if placed.is_err() {
-            // What stays behind is removed at the next attempt or start.
-            let _ = std::fs::remove_dir_all(&workbench);
-        }
+        drop(workbench);
         for directory in self.shelf.evict(self.settings.disk_budget_bytes) {
             self.driver.forget_snapshot(&directory);
         }
@@ -84,10 +94,23 @@ impl Maker {
     }
 
     async fn snapshot(&self, key: &str, workbench: &Path, artifact: &Artifact, size: Size) -> Result<Card, Error> {
-        let slowdown = self.driver.slowdown();
         self.progress.tell("startup", "booting the template's machine");
-        let home = self.journal.create(&format!("profile_{key}"), None, None)?;
-        let doomed = Doomed::new(home);
+        // One that was given up a moment ago may still be on its way out, under the same name.
+        self.journal.settled().await;
+        let doomed = Doomed::new(self.journal.create(&format!("profile_{key}"), None, None)?);
+        let made = self.snapshot_in(doomed.home(), workbench, artifact, size).await;
+        // Also a failure is told only when nothing of the machine is left.
+        let ended = doomed.end().await;
+        if let (Err(_), Err(error)) = (&made, &ended) {
+            tracing::warn!(profile = key, error = %error.chain(), "cannot end a machine that was to become a profile");
+        }
+        let card = made?;
+        ended?;
+        Ok(card)
+    }
+
+    async fn snapshot_in(&self, home: &Home, workbench: &Path, artifact: &Artifact, size: Size) -> Result<Card, Error> {
+        let slowdown = self.driver.slowdown();
         let boot = Boot {
             disk: artifact.disk.clone(),
             overlay: Some(workbench.join(OVERLAY)),
@@ -97,7 +120,7 @@ impl Maker {
             network: Network::Public,
             purpose: Purpose::Snapshot,
         };
-        let machine = self.driver.boot(doomed.home(), boot).await?;
+        let machine = self.driver.boot(home, boot).await?;
         let agent = Agent::new(machine.clone());
         let booted = agent.ask("boot", self.settings.boot_within * slowdown, client::ping).await;
         if let Err(error) = booted {
@@ -116,7 +139,6 @@ impl Maker {
         agent.ask("freeze", FREEZE_WITHIN, client::freeze).await?;
         agent.hang_up().await;
         let snapshot = machine.snapshot(workbench).await?;
-        doomed.end().await?;
         let compatibility = self.driver.compatibility();
         Ok(Card { artifact: artifact.id.clone(), size, disk_mb: snapshot.disk_mb, compatibility })
     }

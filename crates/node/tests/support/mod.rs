@@ -1,4 +1,5 @@
 //! A real host in a directory of its own: QEMU, the guest kernel and agent, a busybox image.
+#![allow(dead_code, reason = "each test file uses its part of this")]
 
 use nullspace_domain::readiness::{Pace, Readiness};
 use nullspace_domain::runtime::RuntimeConfig;
@@ -92,10 +93,21 @@ impl Host {
         names
     }
 
-    pub async fn end(self) {
-        self.node.end_everything().await;
+    /// No machine, no unfinished layer, no scratch file, no half-made profile.
+    pub fn assert_only_caches_are_left(&self) {
         assert_eq!(self.names("machines"), Vec::<String>::new());
         assert_eq!(self.names("builds/scratch"), Vec::<String>::new());
+        let profiles = self.names("profiles");
+        assert!(!profiles.iter().any(|name| name.ends_with(".making")), "{profiles:?}");
+        let layers = self.names("builds/layers");
+        for layer in layers.iter().filter_map(|name| name.strip_suffix(".qcow2")) {
+            assert!(layers.contains(&format!("{layer}.json")), "{layers:?}");
+        }
+    }
+
+    pub async fn end(self) {
+        self.node.end_everything().await;
+        self.assert_only_caches_are_left();
     }
 }
 
@@ -104,11 +116,22 @@ pub async fn build(
     job: BuildJob,
     cancel: Cancel,
 ) -> (Result<BuildOutcome, BuildError>, Vec<BuildEvent>) {
+    build_watched(node, job, cancel, |_| {}).await
+}
+
+/// Runs a build and shows each event to `see` as it comes.
+pub async fn build_watched(
+    node: &LocalNode,
+    job: BuildJob,
+    cancel: Cancel,
+    mut see: impl FnMut(&BuildEvent),
+) -> (Result<BuildOutcome, BuildError>, Vec<BuildEvent>) {
     let (sender, mut receiver) = mpsc::channel::<BuildEvent>(16);
     let read = async {
         let mut events = Vec::new();
         while let Some(event) = receiver.recv().await {
             eprintln!("{:>10} {:?} {}", event.phase, event.step_index, event.message);
+            see(&event);
             events.push(event);
         }
         events
