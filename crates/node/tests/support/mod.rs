@@ -22,10 +22,15 @@ pub struct Host {
 /// Opens a host with a busybox image, or says why this machine cannot have one.
 pub async fn host() -> Option<Host> {
     let directory = tempfile::tempdir().unwrap();
-    let node = open(directory.path()).await?;
+    let node = with_busybox(directory.path()).await?;
+    Some(Host { node, directory })
+}
+
+pub async fn with_busybox(directory: &Path) -> Option<LocalNode> {
+    let node = open(directory).await?;
     let (progress, _reader) = mpsc::channel(1);
     node.add_image("busybox", ImageSource::Bootstrap("busybox".to_owned()), progress).await.unwrap();
-    Some(Host { node, directory })
+    Some(node)
 }
 
 pub async fn open(directory: &Path) -> Option<LocalNode> {
