@@ -26,7 +26,8 @@ async fn a_killed_server_leaves_only_what_the_next_one_removes_and_its_finished_
         .spawn()
         .unwrap();
     let said = BufReader::new(victim.stderr.take().unwrap()).lines();
-    let asleep = said.map(Result::unwrap).inspect(|line| eprintln!("victim: {line}")).any(|line| line.ends_with(" asleep"));
+    let asleep =
+        said.map(Result::unwrap).inspect(|line| eprintln!("victim: {line}")).any(|line| line.ends_with(" asleep"));
     victim.kill().unwrap();
     victim.wait().unwrap();
     if !asleep {

@@ -73,7 +73,10 @@ async fn a_background_process_is_listed_written_to_read_and_killed() {
     tokio::time::timeout(Duration::from_secs(10), wait).await.expect("the process ends");
     let logs = client.process_logs(&sandbox.id, pid).await.unwrap();
     assert_eq!((logs.output.as_str(), logs.exit_code), ("got one\n", Some(137)));
-    assert_eq!(client.process_logs(&sandbox.id, 999_999).await.unwrap_err().code().unwrap().as_str(), "process_not_found");
+    assert_eq!(
+        client.process_logs(&sandbox.id, 999_999).await.unwrap_err().code().unwrap().as_str(),
+        "process_not_found"
+    );
 }
 
 #[tokio::test]

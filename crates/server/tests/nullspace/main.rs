@@ -7,6 +7,6 @@ mod images;
 mod openapi;
 mod ports;
 mod setup;
-mod tenants;
 mod templates;
+mod tenants;
 mod warm_pools;

@@ -45,8 +45,7 @@ async fn a_tag_moves_and_a_ref_with_a_slash_is_one_segment() {
     assert!(promoted.tags.contains(&"stable".to_owned()), "{promoted:?}");
     let (status, found) = call(&server, Method::GET, "/v1/templates/refs/default%2Fapp%3Astable", None).await;
     assert_eq!((status.as_u16(), found["name"].as_str()), (200, Some("app")));
-    let (status, found) =
-        call(&server, Method::GET, "/v1/templates/refs/default%2Fapp?fields=name,tags", None).await;
+    let (status, found) = call(&server, Method::GET, "/v1/templates/refs/default%2Fapp?fields=name,tags", None).await;
     assert_eq!((status.as_u16(), found.as_object().unwrap().len()), (200, 2), "{found}");
     client.assign_tags("app:stable", vec!["v1".into()]).await.unwrap();
     client.remove_tag("app", "stable").await.unwrap();
