@@ -135,14 +135,15 @@ async fn watch(
                 timed_out = true;
                 process.signal(libc::SIGKILL);
             }
-            () = readable(&stdout) => collect(&agent, &process, &mut stdout, false, TURN),
-            () = readable(&stderr) => collect(&agent, &process, &mut stderr, true, TURN),
+            () = readable(&stdout) => collect(&agent, &process, &mut stdout, false, TURN, noticed),
+            () = readable(&stderr) => collect(&agent, &process, &mut stderr, true, TURN, noticed),
         }
     };
-    // What it wrote is in the pipes by now, and no more than they hold.
+    // What it wrote is in the pipes by now, and no more than they hold. The runtime may not have noticed
+    // yet: the end of one process is also collected at the signal of another.
     for (pipe, is_stderr) in [(&mut stdout, false), (&mut stderr, true)] {
         let waiting = pipe.as_ref().map_or(0, in_pipe);
-        collect(&agent, &process, pipe, is_stderr, waiting);
+        collect(&agent, &process, pipe, is_stderr, waiting, at_once);
     }
     // The reaper lives as long as the agent.
     let status = status.unwrap_or_default();
@@ -153,10 +154,23 @@ async fn watch(
 
     while stdout.is_some() || stderr.is_some() {
         tokio::select! {
-            () = readable(&stdout) => collect(&agent, &process, &mut stdout, false, TURN),
-            () = readable(&stderr) => collect(&agent, &process, &mut stderr, true, TURN),
+            () = readable(&stdout) => collect(&agent, &process, &mut stdout, false, TURN, noticed),
+            () = readable(&stderr) => collect(&agent, &process, &mut stderr, true, TURN, noticed),
         }
     }
+}
+
+/// A way to read a pipe without waiting.
+type Read = fn(&pipe::Receiver, &mut [u8]) -> io::Result<usize>;
+
+/// Reads what the runtime has noticed, and tells it when there is nothing left.
+fn noticed(pipe: &pipe::Receiver, into: &mut [u8]) -> io::Result<usize> {
+    pipe.try_read(into)
+}
+
+/// Reads what is there, noticed or not.
+fn at_once(pipe: &pipe::Receiver, into: &mut [u8]) -> io::Result<usize> {
+    nix::unistd::read(pipe, into).map_err(io::Error::from)
 }
 
 async fn readable(pipe: &Option<pipe::Receiver>) {
@@ -168,13 +182,20 @@ async fn readable(pipe: &Option<pipe::Receiver>) {
 }
 
 /// Moves up to `most` bytes from a pipe to the log, and closes the pipe at its end.
-fn collect(agent: &Agent, process: &Arc<Process>, pipe: &mut Option<pipe::Receiver>, stderr: bool, most: usize) {
+fn collect(
+    agent: &Agent,
+    process: &Arc<Process>,
+    pipe: &mut Option<pipe::Receiver>,
+    stderr: bool,
+    most: usize,
+    read: Read,
+) {
     let Some(open) = pipe else { return };
     let mut buffer = [0; 16 * 1024];
     let mut left = most;
     while left > 0 {
         let piece = &mut buffer[..left.min(16 * 1024)];
-        match open.try_read(piece) {
+        match read(open, piece) {
             Ok(0) => return *pipe = None,
             Ok(length) => {
                 agent.table.lock().expect("no panic under this lock").append(process, stderr, &piece[..length]);

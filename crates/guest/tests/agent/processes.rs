@@ -22,6 +22,25 @@ async fn a_foreground_program_gives_its_output_and_its_exit() {
 }
 
 #[tokio::test]
+async fn programs_that_end_together_lose_no_output() {
+    let agent = TestAgent::start().await;
+    let link = agent.link().await;
+    // Among many ends, some are collected at the signal of another process.
+    let runs = (0..100).map(|number| {
+        let link = link.clone();
+        async move {
+            let command = sh(&format!("echo {number}; echo {number} >&2"));
+            let finished = client::run(open(&link).await, command, 1 << 20).await.unwrap();
+            assert_eq!(
+                (finished.stdout.clone(), finished.stdout),
+                (finished.stderr, format!("{number}\n").into_bytes())
+            );
+        }
+    });
+    futures::future::join_all(runs).await;
+}
+
+#[tokio::test]
 async fn arguments_environment_and_directory_arrive_as_they_were_given() {
     let agent = TestAgent::start().await;
     let link = agent.link().await;
