@@ -113,6 +113,14 @@ impl Failure {
 
     /// The error and all that caused it, in one line.
     pub fn message(&self) -> String {
+        // The layers of an HTTP library say nothing to a person; what the system said at the bottom does.
+        if let Self::Client(error @ client::Error::Transport { .. }) = self {
+            let mut bottom: &dyn std::error::Error = error;
+            while let Some(cause) = bottom.source() {
+                bottom = cause;
+            }
+            return format!("{error}: {bottom}");
+        }
         let mut text = self.to_string();
         let mut cause = match self {
             // `transparent` shows the client's own text; its causes come after.

@@ -17,7 +17,7 @@ pub enum Command {
     /// Pull an image from its registry.
     Pull {
         name: String,
-        #[arg(long, env = "NULLSPACE_REGISTRY_USERNAME", requires = "registry_password")]
+        #[arg(long, env = "NULLSPACE_REGISTRY_USERNAME", hide_env_values = true, requires = "registry_password")]
         registry_username: Option<String>,
         #[arg(long, env = "NULLSPACE_REGISTRY_PASSWORD", hide_env_values = true, requires = "registry_username")]
         registry_password: Option<String>,

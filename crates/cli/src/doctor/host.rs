@@ -63,20 +63,24 @@ async fn acceleration(settings: &kernel::Settings) -> Probe {
         Ok(host) => Probe::warn(
             "kvm",
             format!("machines are emulated, which is slower: {}", host.kvm.reason),
-            kvm_fix(Path::new("/dev/kvm")),
+            kvm_fix(Path::new("/dev/kvm"), &host.kvm.reason),
         )
         .with(json!({"accelerator": "emulation", "reason": host.kvm.reason})),
         Err(error) => unknown(error.to_string()),
     }
 }
 
-fn kvm_fix(device: &Path) -> String {
+fn kvm_fix(device: &Path, reason: &str) -> String {
     if !device.exists() {
         return "on a virtual machine let its host allow nested virtualisation; else turn virtualisation on in the \
                 firmware and load kvm_intel or kvm_amd. Emulation works meanwhile"
             .to_owned();
     }
     match std::fs::File::options().read(true).write(true).open(device) {
+        // Root gets at it and a machine's VMM, which has a user of its own, does not.
+        Ok(_) if reason.contains("Permission denied") => {
+            "give the device to a group: chgrp kvm /dev/kvm && chmod 0660 /dev/kvm".to_owned()
+        }
         Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
             "add this user to the group `kvm`: sudo usermod -aG kvm $USER, then log in again".to_owned()
         }
@@ -119,13 +123,10 @@ fn users() -> Probe {
             return Probe::warn("users", message, format!("sudo sysctl -w {setting}"));
         }
     }
-    if find_program("newuidmap").is_none() {
-        return Probe::warn("users", "newuidmap not found: images cannot be bootstrapped", install("uidmap"));
-    }
     let (uid, name) = (nix::unistd::geteuid(), nix::unistd::User::from_uid(nix::unistd::geteuid()));
     let name = name.ok().flatten().map_or_else(|| uid.to_string(), |user| user.name);
     if !["/etc/subuid", "/etc/subgid"].iter().all(|file| has_range(Path::new(file), &name, uid.as_raw())) {
-        let message = format!("`{name}` has no subordinate ids: images cannot be bootstrapped");
+        let message = format!("`{name}` has no subordinate ids: files of other users in images cannot be made");
         let fix = format!("sudo usermod --add-subuids 100000-165535 --add-subgids 100000-165535 {name}");
         return Probe::warn("users", message, fix);
     }

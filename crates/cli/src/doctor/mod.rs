@@ -4,8 +4,8 @@
 
 mod client;
 mod host;
+mod images;
 mod programs;
-mod reach;
 
 use crate::failure::Failure;
 use crate::output;
@@ -116,8 +116,8 @@ async fn look(settings: &Settings) -> Report {
     progress.say("looking at this machine", None);
     probes.extend(host::probes().await);
     probes.extend(programs::probes());
-    progress.say("looking at what can be reached", None);
-    probes.extend(reach::probes().await);
+    progress.say("looking at what images can be had", None);
+    probes.extend(images::probes().await);
     drop(progress);
     let failed = || probes.iter().filter(|probe| probe.status == Status::Fail);
     let next_steps = failed().filter_map(|probe| probe.fix.clone()).collect();

@@ -1,8 +1,9 @@
-//! Programs of the distribution that a server uses, and the packages they come in.
+//! Programs that a server uses, with the packages they come in, and who builds Dockerfiles.
 
 use super::Probe;
 use nullspace_node::network::find_program;
 use serde_json::json;
+use std::os::unix::net::UnixStream;
 use std::process::Command;
 
 /// What one part of a server needs.
@@ -16,27 +17,13 @@ struct Need {
     required: bool,
 }
 
-const NEEDS: [Need; 4] = [
+const NEEDS: [Need; 2] = [
     Need {
         name: "qemu",
         programs: &["qemu-system-x86_64", "qemu-img"],
         packages: "qemu-system-x86 qemu-utils",
         loses: "microVMs cannot run",
         required: true,
-    },
-    Need {
-        name: "disk_tools",
-        programs: &["mke2fs", "debugfs"],
-        packages: "e2fsprogs",
-        loses: "root disks cannot be made",
-        required: true,
-    },
-    Need {
-        name: "bootstrap",
-        programs: &["debootstrap", "busybox"],
-        packages: "debootstrap busybox-static",
-        loses: "`image bootstrap` cannot make images; a registry or an archive is needed",
-        required: false,
     },
     Need {
         name: "gvisor",
@@ -47,8 +34,21 @@ const NEEDS: [Need; 4] = [
     },
 ];
 
+const BUILDER_SOCKETS: [&str; 3] = ["/run/buildkit/buildkitd.sock", "/run/docker.sock", "/var/run/docker.sock"];
+
 pub fn probes() -> Vec<Probe> {
-    NEEDS.iter().map(probe).collect()
+    NEEDS.iter().map(probe).chain([builder()]).collect()
+}
+
+fn builder() -> Probe {
+    match BUILDER_SOCKETS.into_iter().find(|path| UnixStream::connect(path).is_ok()) {
+        Some(path) => Probe::ok("buildkit", format!("{path} answers")).with(json!({"socket": path})),
+        None => Probe::warn(
+            "buildkit",
+            "neither buildkitd nor a Docker engine answers: Dockerfiles cannot be built, other templates can",
+            "install BuildKit and run `buildkitd`, or install Docker",
+        ),
+    }
 }
 
 fn probe(need: &Need) -> Probe {

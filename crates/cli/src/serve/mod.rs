@@ -15,8 +15,8 @@ use std::path::PathBuf;
 
 #[derive(Debug, Args)]
 pub struct Command {
-    /// Where everything is kept.
-    #[arg(long, value_name = "DIR", default_value_os_t = settings::default_data_dir())]
+    /// Where everything is kept; by default /var/lib/nullspace, or for ordinary users ~/.local/share/nullspace.
+    #[arg(long, value_name = "DIR", default_value_os_t = settings::default_data_dir(), hide_default_value = true)]
     data_dir: PathBuf,
     /// Where clients connect.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:3000")]
@@ -48,7 +48,7 @@ pub struct Command {
     #[arg(long, default_value = "text")]
     log_format: logging::Format,
     /// What to log, as `info,nullspace_node=debug`.
-    #[arg(long, value_name = "FILTER", env = "RUST_LOG", default_value = "info")]
+    #[arg(long, value_name = "FILTER", env = "RUST_LOG", hide_env_values = true, default_value = "info")]
     log: String,
 
     /// The kernel machines boot; by default the distribution's cloud kernel.

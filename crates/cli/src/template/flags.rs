@@ -48,7 +48,13 @@ pub struct Flags {
     #[arg(long, value_name = "PATH", help_heading = "Base")]
     pub dockerfile_path_hint: Option<PathBuf>,
 
-    #[arg(long, env = "NULLSPACE_REGISTRY_USERNAME", requires = "registry_password", help_heading = "Registry")]
+    #[arg(
+        long,
+        env = "NULLSPACE_REGISTRY_USERNAME",
+        hide_env_values = true,
+        requires = "registry_password",
+        help_heading = "Registry"
+    )]
     pub registry_username: Option<String>,
     #[arg(
         long,
