@@ -149,6 +149,16 @@ impl WarmPool {
         self.failures_in_a_row = 0;
     }
 
+    /// Makes members of another size from now on. A generation of its own: those of the old size serve
+    /// until the first of the new one is ready.
+    pub fn resize(&mut self, resources: Resources, now: Timestamp) {
+        if self.resources != resources {
+            self.resources = resources;
+            let same = Resolved { build: self.current.build.clone(), artifact: self.current.artifact.clone() };
+            self.roll(&same, now);
+        }
+    }
+
     /// When a ready member is too old to be handed out.
     pub fn stale_at(&self, ready_since: Timestamp) -> Timestamp {
         later(ready_since, self.stale_after)

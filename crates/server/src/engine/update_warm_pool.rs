@@ -74,8 +74,8 @@ fn apply(
     check_sizes(pool.min_ready, pool.max_ready)?;
     let (was, vcpus, memory_mb) = (pool.resources, update.vcpus, update.memory_mb);
     let disk_mb = update.disk_mb.unwrap_or(was.disk_mb);
-    pool.resources =
-        resources("resources.", vcpus.unwrap_or(was.vcpus), memory_mb.unwrap_or(was.memory_mb), Some(disk_mb))?;
+    let size = resources("resources.", vcpus.unwrap_or(was.vcpus), memory_mb.unwrap_or(was.memory_mb), Some(disk_mb))?;
+    pool.resize(size, now);
     pool.idle_timeout = check_age("idle_timeout_seconds", update.idle_timeout, pool.idle_timeout)?;
     pool.stale_after = check_age("stale_after_seconds", update.stale_after, pool.stale_after)?;
     pool.name = update.name.unwrap_or(std::mem::take(&mut pool.name));
@@ -104,7 +104,7 @@ fn apply(
     let unknown = || Error::TemplateNotFound { reference: reference.to_string() };
     let build = build.ok_or_else(unknown)?;
     let artifact = build.artifact.clone().ok_or_else(unknown)?;
-    pool.resources = with_disk(pool.resources, &build);
+    pool.resize(with_disk(pool.resources, &build), now);
     if pool.current.build != build.id || pool.template != template.id {
         pool.template = template.id;
         pool.roll(&Resolved { build: build.id, artifact }, now);

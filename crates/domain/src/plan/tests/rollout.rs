@@ -100,6 +100,31 @@ fn a_member_taken_before_anyone_looked_cuts_over_too() {
 }
 
 #[test]
+fn members_of_the_old_size_serve_until_the_first_of_the_new_one_is_ready() {
+    let mut scene = scene(20).node("n1", 80).pool("py").ready("py", "a", 5).ready("py", "b", 6);
+    let larger = crate::fixture::resources(2, 2048, 4096);
+    scene.view("py").pool.resize(larger, at(10));
+    plans(
+        &scene,
+        "
+        start new1 of b1 for py on n1
+        start new2 of b1 for py on n1
+        ",
+    );
+    let view = scene.view("py");
+    assert!(view.instances.values().all(|old| view.pool.serves(old) && !view.pool.makes(old)));
+    plans(
+        &scene.ready("py", "new", 19),
+        "
+        stop a: Released
+        stop b: Released
+        start new1 of b1 for py on n1
+        cut py over to 2
+        ",
+    );
+}
+
+#[test]
 fn a_pool_that_wants_nothing_ready_lets_the_old_build_go_at_once() {
     let scene = scene(20).node("n1", 8).pool_with("py", sizes(0, 4)).ready("py", "a", 5).rolled("py", "b2", 10);
     plans(&scene, "stop a: Released");

@@ -29,7 +29,11 @@ impl Simulation {
         let before: BTreeSet<InstanceId> = self.store.instances.keys().cloned().collect();
         let mut started = BTreeSet::new();
         let mut watched: BTreeMap<WarmPoolId, Watched> = BTreeMap::new();
+        let mut changes = 0;
         self.pass(WATCHING, |simulation| {
+            if std::mem::replace(&mut changes, simulation.store.changes) == simulation.store.changes {
+                return;
+            }
             started.extend(simulation.store.instances.keys().filter(|id| !before.contains(id)).cloned());
             for pool in simulation.store.pools.keys() {
                 let (ready, has_room) = (simulation.ready(pool), simulation.has_room(pool));

@@ -14,13 +14,19 @@ impl Simulation {
     pub(super) fn storm(&mut self) {
         for _ in 0..EVENTS {
             let pause = match self.store.random.between(0, 19) {
-                // A clock that jumps, or a night in which nobody was there.
                 0 => SignedDuration::from_secs(self.store.random.between(100, 4000) as i64),
+                // The clock jumps: everything that was due in between is late.
+                1 => {
+                    self.store.now += SignedDuration::from_secs(self.store.random.between(100, 4000) as i64);
+                    SignedDuration::ZERO
+                }
                 // Several things at once.
-                1..=6 => SignedDuration::ZERO,
+                2..=7 => SignedDuration::ZERO,
                 _ => SignedDuration::from_millis(self.store.random.between(1, 20_000) as i64),
             };
-            self.pass(pause, |_| ());
+            if !pause.is_zero() {
+                self.pass(pause, |_| ());
+            }
             let pools: Vec<WarmPoolId> = self.store.pools.keys().cloned().collect();
             let pool = self.store.random.pick(&pools).expect("there is a pool");
             match self.store.random.between(0, 99) {
