@@ -18,6 +18,7 @@ use crate::driver::Error;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::fs::{self, File, OpenOptions};
+use std::hash::{Hash, Hasher};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -143,6 +144,14 @@ impl Journal {
         Ok(home)
     }
 
+    /// As `create`, for a machine that no server but this one will look for. What a machine of the same
+    /// kind left behind, or is still leaving, is not in its way.
+    pub fn create_passing(&self, kind: &str) -> Result<Home, Error> {
+        let mut suffix = [0; 8];
+        getrandom::fill(&mut suffix).map_err(|error| Error::Unavailable(format!("no random numbers: {error}")))?;
+        self.create(&format!("{kind}_{}", hex::encode(suffix)), None, None)
+    }
+
     /// Every home that is there, for a server that has just started. Remains without a readable
     /// entry never had a process and are removed here.
     pub fn homes(&self) -> Result<Vec<Home>, Error> {
@@ -182,7 +191,15 @@ impl Journal {
     fn take_uid(&self) -> Result<Option<u32>, Error> {
         let Some(range) = self.inner.uids else { return Ok(None) };
         let mut taken = self.taken();
-        let free = (range.first..range.first.saturating_add(range.count)).find(|uid| !taken.contains(uid));
+        // Servers with other data directories on the same host begin elsewhere.
+        let mut hash = std::hash::DefaultHasher::new();
+        self.inner.root.hash(&mut hash);
+        let begin = (hash.finish() % u64::from(range.count.max(1))) as u32;
+        let free = (0..range.count)
+            .map(|step| {
+                range.first.saturating_add(((u64::from(begin) + u64::from(step)) % u64::from(range.count)) as u32)
+            })
+            .find(|uid| !taken.contains(uid));
         let Some(uid) = free else {
             return Err(Error::Unavailable(format!("all {} user ids for machines are in use", range.count)));
         };

@@ -229,15 +229,16 @@ impl Driver for MicrovmDriver {
                 memory
             }
         };
+        let accelerator = self.accelerator(TRANSLATION_BOOT_MB);
         let parts = Parts {
-            accelerator: self.accelerator(TRANSLATION_BOOT_MB),
+            accelerator,
             vcpus: boot.vcpus,
             memory_mb: boot.memory_mb,
             memory,
             start: Start::Boot {
                 kernel: self.system.kernel.as_raw_fd(),
                 initramfs: self.system.initramfs.as_raw_fd(),
-                command_line: command_line(&self.host, &self.network.resolver()),
+                command_line: command_line(&self.host, accelerator, &self.network.resolver()),
             },
             disk: open_disk(&boot.disk)?,
             overlay: Some(make_overlay(&path, &boot.disk, boot.disk_mb)?),
@@ -286,10 +287,13 @@ impl Driver for MicrovmDriver {
 
 /// The kernel's command line. A guest on a loaded host may never finish calibrating its clock against
 /// the emulated timer, so it is told the rate and not to check; a panic ends the VMM.
-fn command_line(host: &Host, resolver: &str) -> String {
-    let tsc = match host.tsc_khz {
-        0 => String::new(),
-        khz => format!("tsc_early_khz={khz} "),
+fn command_line(host: &Host, accelerator: Accelerator, resolver: &str) -> String {
+    let tsc = match (host.tsc_khz, accelerator) {
+        (0, _) => String::new(),
+        (khz, Accelerator::Kvm) => format!("tsc_early_khz={khz} "),
+        // All emulated processors read the host's one counter, which the guest cannot know: it would
+        // not trust several of them to agree, count time in ticks, and never sleep longer than one.
+        (khz, Accelerator::Emulation { .. }) => format!("tsc_early_khz={khz} tsc=reliable "),
     };
     format!(
         "console=ttyS0 quiet {tsc}no_timer_check panic=-1 random.trust_cpu=on \

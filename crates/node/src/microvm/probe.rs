@@ -93,13 +93,13 @@ impl Host {
 
 /// Boots kernel and agent under KVM, without a disk. Working means that the agent shakes hands.
 async fn try_kvm(qemu: &OsStr, system: &GuestSystem, journal: &Journal, host: &Host) -> Result<(), Error> {
-    let home = journal.create("probe_kvm", None, None)?;
+    let home = journal.create_passing("probe")?;
     let tried = async {
         let monitor = machine::listen(home.directory(), MONITOR_SOCKET)?;
         let agent = machine::listen(home.directory(), AGENT_SOCKET)?;
         let (lock, record) = (home.lock()?, home.process_file()?);
         let plan = Plan {
-            name: "probe_kvm".into(),
+            name: home.entry().name.clone(),
             accelerator: Accelerator::Kvm,
             vcpus: 1,
             memory_mb: 128,
@@ -107,7 +107,7 @@ async fn try_kvm(qemu: &OsStr, system: &GuestSystem, journal: &Journal, host: &H
             start: Start::Boot {
                 kernel: system.kernel.as_raw_fd(),
                 initramfs: system.initramfs.as_raw_fd(),
-                command_line: super::command_line(host, "10.0.2.3"),
+                command_line: super::command_line(host, Accelerator::Kvm, "10.0.2.3"),
             },
             disk: Vec::new(),
             overlay: None,
