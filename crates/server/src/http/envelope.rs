@@ -38,9 +38,27 @@ impl RequestId {
     }
 }
 
-/// Puts the envelope around a router.
+/// Puts the envelope around a router that answers everything itself.
 pub fn wrap(router: Router) -> Router {
-    router.layer(CatchPanicLayer::custom(panicked)).layer(from_fn(envelope))
+    router
+        .layer(CatchPanicLayer::custom(panicked))
+        .layer(from_fn(|request: Request, next: Next| async move { envelope(request, next, Unexplained::Ours).await }))
+}
+
+/// Puts the envelope around a router that passes on what others answer.
+pub fn wrap_edge(router: Router) -> Router {
+    router.layer(CatchPanicLayer::custom(panicked)).layer(from_fn(|request: Request, next: Next| async move {
+        envelope(request, next, Unexplained::Theirs).await
+    }))
+}
+
+/// Whose a failure without an explanation is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Unexplained {
+    /// It gets the one shape.
+    Ours,
+    /// A machine's own error page: it goes through as it is.
+    Theirs,
 }
 
 /// An error body that says only what every error says.
@@ -57,7 +75,7 @@ pub fn body(code: ErrorCode, error: impl Into<String>) -> ErrorBody {
     }
 }
 
-async fn envelope(mut request: Request, next: Next) -> Response {
+async fn envelope(mut request: Request, next: Next, unexplained: Unexplained) -> Response {
     let started = Instant::now();
     let id = RequestId::new();
     let method = request.method().clone();
@@ -66,7 +84,8 @@ async fn envelope(mut request: Request, next: Next) -> Response {
     request.extensions_mut().insert(id.clone());
     let span = info_span!("request", request.id = %id.0);
     let mut response = next.run(request).instrument(span).await;
-    if response.status().as_u16() >= 400 {
+    let is_explained = response.extensions().get::<Failed>().is_some();
+    if is_explained || (unexplained == Unexplained::Ours && response.status().as_u16() >= 400) {
         response = explain(response, &id);
     }
     let value = HeaderValue::from_str(&id.0).expect("a request id is letters and digits");

@@ -22,6 +22,7 @@ async fn app() -> u16 {
         .route("/", any(seen))
         .route("/echo", any(|body: axum::body::Bytes| async move { body }))
         .route("/cookie", get(|| async { [(SET_COOKIE, "s=1; Path=/")].into_response() }))
+        .route("/sorry", get(|| async { (axum::http::StatusCode::IM_A_TEAPOT, "their own words") }))
         .route("/away", get(|| async { (axum::http::StatusCode::FOUND, [(LOCATION, "/there?a=1")]) }))
         .route(
             "/ws",
@@ -70,6 +71,8 @@ async fn a_signed_url_reaches_the_port_and_the_machine_never_sees_the_token() {
     let prefix = format!("/p/{port}/{}", sandbox.id);
     let set = browser().get(format!("{base}cookie")).header("cookie", &cookie).send().await.unwrap();
     assert_eq!(set.headers()["set-cookie"], format!("s=1; Path={prefix}/"));
+    let sorry = browser().get(format!("{base}sorry")).header("cookie", &cookie).send().await.unwrap();
+    assert_eq!((sorry.status().as_u16(), sorry.text().await.unwrap().as_str()), (418, "their own words"));
     let moved = browser().get(format!("{base}away")).header("cookie", &cookie).send().await.unwrap();
     assert_eq!(moved.headers()["location"], format!("{prefix}/there?a=1"));
 }

@@ -243,6 +243,10 @@ fn guest_meaning(subject: &Subject, error: &client::Error) -> (StatusCode, Error
         };
     };
     match failure.code {
+        // A command's program has a code of its own; what else can be missing is where it should run.
+        FailureCode::NotFound | FailureCode::NotDirectory if *subject == Subject::Command => {
+            (Status::BAD_REQUEST, Code::InvalidRequest, named("field", "cwd"))
+        }
         FailureCode::NotFound => {
             let code = match subject {
                 Subject::File(_) => Code::FileNotFound,

@@ -13,6 +13,8 @@ use std::sync::Mutex;
 
 /// Most grants kept; the oldest goes first, and its URL ends. A thousand sandboxes with ten ports each.
 const GRANTS_MAX: usize = 10_000;
+/// Most grants of one sandbox, so that nobody crowds out the others.
+const GRANTS_OF_SANDBOX_MAX: usize = 100;
 /// An expired grant is listed for so long.
 const KEPT_AFTER_EXPIRY: std::time::Duration = std::time::Duration::from_secs(3600);
 
@@ -54,10 +56,13 @@ impl Grants {
         self.change(|all| {
             let oldest_kept = now.saturating_sub(KEPT_AFTER_EXPIRY).unwrap_or(Timestamp::MIN);
             all.retain(|_, grant| grant.expires_at > oldest_kept);
-            if all.len() >= GRANTS_MAX
-                && let Some(oldest) = all.values().min_by_key(|grant| grant.issued_at).map(|grant| grant.id.clone())
-            {
-                all.remove(&oldest);
+            let of_sandbox = all.values().filter(|other| other.sandbox == grant.sandbox).count();
+            let makes_room = |other: &&Grant| of_sandbox < GRANTS_OF_SANDBOX_MAX || other.sandbox == grant.sandbox;
+            if all.len() >= GRANTS_MAX || of_sandbox >= GRANTS_OF_SANDBOX_MAX {
+                let oldest = all.values().filter(makes_room).min_by_key(|other| other.issued_at);
+                if let Some(oldest) = oldest.map(|other| other.id.clone()) {
+                    all.remove(&oldest);
+                }
             }
             all.insert(grant.id.clone(), grant);
         })
@@ -150,5 +155,20 @@ mod tests {
         assert_eq!(listed, [gone.id, kept.id.clone()]);
         assert_eq!(again.lasting(&kept.sandbox, 80, at(50)).unwrap().id, kept.id);
         assert_eq!(again.lasting(&kept.sandbox, 80, at(100)), None);
+    }
+
+    #[test]
+    fn a_sandbox_with_many_grants_loses_its_own_oldest() {
+        let directory = tempfile::tempdir().unwrap();
+        let grants = Grants::open(&directory.path().join("grants.json")).unwrap();
+        let other = Grant { sandbox: SandboxId::parse("sb_2").unwrap(), ..grant("pvg_other", 0, 1000) };
+        grants.insert(other.clone(), at(0)).unwrap();
+        for number in 0..=GRANTS_OF_SANDBOX_MAX as i64 {
+            grants.insert(grant(&format!("pvg_{number}"), number + 1, 1000), at(number + 1)).unwrap();
+        }
+        let listed = grants.of(&SandboxId::parse("sb_1").unwrap(), None);
+        assert_eq!(listed.len(), GRANTS_OF_SANDBOX_MAX);
+        assert!(!grants.is_active(&PreviewGrantId::parse("pvg_0").unwrap()));
+        assert!(grants.is_active(&other.id));
     }
 }

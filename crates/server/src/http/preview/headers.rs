@@ -1,8 +1,10 @@
 //! Headers on their way through the edge.
 
 use super::address::Place;
-use super::cookies;
-use axum::http::header::{CONNECTION, COOKIE, HOST, LOCATION, SET_COOKIE, TE, TRAILER, TRANSFER_ENCODING, UPGRADE};
+use super::{cookies, token};
+use axum::http::header::{
+    AUTHORIZATION, CONNECTION, COOKIE, HOST, LOCATION, REFERER, SET_COOKIE, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
+};
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 
 /// Headers that are about one connection, not about the request.
@@ -19,6 +21,9 @@ const OURS: [&str; 7] = [
     "x-forwarded-proto",
     "x-forwarded-prefix",
 ];
+
+/// How this server's own keys begin.
+const KEY_PREFIX: &str = "ns_live_";
 
 /// The upgrade that both sides want to make, if it is to a WebSocket.
 pub fn websocket(headers: &HeaderMap) -> bool {
@@ -39,6 +44,19 @@ pub fn inward(headers: &mut HeaderMap, place: &Place, tls: bool) {
     strip(headers);
     for name in OURS {
         headers.remove(name);
+    }
+    // An API key that somebody sent along, and an address that holds a token.
+    let says = |headers: &HeaderMap, name: HeaderName, secret: &str| {
+        headers
+            .get_all(name)
+            .iter()
+            .any(|value| value.as_bytes().windows(secret.len()).any(|part| part == secret.as_bytes()))
+    };
+    if says(headers, AUTHORIZATION, KEY_PREFIX) {
+        headers.remove(AUTHORIZATION);
+    }
+    if says(headers, REFERER, token::QUERY) {
+        headers.remove(REFERER);
     }
     let cookies: Vec<String> = headers
         .get_all(COOKIE)
@@ -141,6 +159,7 @@ mod tests {
             ("x-forwarded-proto", "https"),
             ("cookie", "nullspace_edge=secret; a=1"),
             ("authorization", "Basic theirs"),
+            ("referer", "http://edge.example.org/?edge_token=secret"),
         ]);
         inward(&mut headers, &place(), false);
         let mut seen: Vec<String> =
@@ -155,6 +174,13 @@ mod tests {
         x-forwarded-prefix: /p/8080/sb_1
         x-forwarded-proto: http
         ");
+    }
+
+    #[test]
+    fn an_api_key_never_reaches_a_machine() {
+        let mut headers = map(&[("authorization", "Bearer ns_live_abc")]);
+        inward(&mut headers, &place(), false);
+        assert_eq!(headers.get(AUTHORIZATION), None);
     }
 
     #[test]

@@ -15,7 +15,7 @@ use nullspace_domain::Timestamp;
 
 /// Everything the preview listener answers.
 pub fn router(app: App) -> Router {
-    envelope::wrap(Router::new().fallback(pass).with_state(app))
+    envelope::wrap_edge(Router::new().fallback(pass).with_state(app))
 }
 
 async fn pass(State(app): State<App>, mut request: Request) -> Result<Response, EdgeError> {
