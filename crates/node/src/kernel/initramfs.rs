@@ -3,7 +3,7 @@
 //! ```text
 //! /init              the agent
 //! /modules/NN-name.ko  in loading order
-//! /dev /proc /sys /root-disk   where the agent mounts things
+//! /dev /proc /sys …    empty, for the agent to mount things on
 //! ```
 
 use super::modules::Module;

@@ -59,8 +59,9 @@ impl Default for Settings {
         Self {
             // A 512 MB template takes some 250 MB: room for eighty of them.
             disk_budget_bytes: 20 << 30,
-            // An emulated guest on an idle host needs two seconds, on a loaded one ten.
-            boot_within: Duration::from_secs(30),
+            // An emulated guest on an idle host needs two seconds. On one with eight times more to do than
+            // processors it was seen to need two minutes, and is then still worth waiting for.
+            boot_within: Duration::from_secs(60),
             disk_mb: 1024,
         }
     }
