@@ -20,6 +20,7 @@ pub mod templates;
 pub mod tenants;
 
 use rusqlite::{Connection, Transaction};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use thread::Worker;
 
@@ -30,6 +31,12 @@ pub enum Error {
         path: PathBuf,
         #[source]
         source: rusqlite::Error,
+    },
+    #[error("cannot make the database `{path}` private", path = path.display())]
+    Protect {
+        path: PathBuf,
+        #[source]
+        source: std::io::Error,
     },
     #[error("the database was written by a newer version (schema {found}, this one knows {known})")]
     TooNew { found: u32, known: u32 },
@@ -65,6 +72,9 @@ impl Store {
     pub fn open(path: &Path) -> Result<Self, Error> {
         let open = |source| Error::Open { path: path.to_owned(), source };
         let mut writer = connect(path).map_err(open)?;
+        // Environment values of sandboxes are in it. SQLite gives its side files the same permissions.
+        let private = std::fs::Permissions::from_mode(0o600);
+        std::fs::set_permissions(path, private).map_err(|source| Error::Protect { path: path.to_owned(), source })?;
         migrate::forward(&mut writer)?;
         let reader = connect(path).map_err(open)?;
         Ok(Self { writer: Worker::start("store-writer", writer)?, reader: Worker::start("store-reader", reader)? })
