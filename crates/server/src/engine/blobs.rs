@@ -9,7 +9,8 @@ use futures::{Stream, StreamExt};
 use nullspace_domain::TenantId;
 use nullspace_node::api::FailurePhase;
 use sha2::{Digest, Sha256};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 use tokio::io::AsyncWriteExt;
 
 /// A file a client is about to send.
@@ -33,6 +34,9 @@ pub struct BlobCheck {
 
 /// Largest file of a context: it is unpacked into a root disk of a few GB.
 pub const BLOB_BYTES_MAX: u64 = 2 << 30;
+
+/// How long uploaded files are kept after their last upload.
+const BLOBS_KEPT: Duration = Duration::from_secs(30 * 24 * 3600);
 
 /// What a blob must be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -86,6 +90,9 @@ impl Engine {
         let id = BlobId::parse(blob_id).ok_or_else(|| {
             upload_error(format!("blob `{}` was not announced", shown(blob_id)), FailurePhase::BlobUpload)
         })?;
+        if id.size_bytes > BLOB_BYTES_MAX {
+            return Err(Error::BodyTooLarge { limit_bytes: BLOB_BYTES_MAX });
+        }
         let failed = |source: std::io::Error| Error::internal("keep an uploaded file", source);
         let path = self.blob_path(&caller.tenant, &id);
         let directory = path.parent().expect("a blob is in its tenant's directory").to_owned();
@@ -127,6 +134,15 @@ impl Engine {
         Ok(id)
     }
 
+    /// Removes files that nobody has asked about for long. A build holds its own while it runs, and a
+    /// retry of one so old has to bring them again.
+    pub(crate) async fn sweep_blobs(&self) -> Result<(), Error> {
+        let directory = self.inner.config.data_dir.join("blobs");
+        let sweep = tokio::task::spawn_blocking(move || remove_old(&directory, BLOBS_KEPT));
+        let swept = sweep.await.map_err(|error| Error::internal("sweep uploaded files", error))?;
+        swept.map_err(|error| Error::internal("sweep uploaded files", error))
+    }
+
     pub(super) async fn has_blob(&self, tenant: &TenantId, id: &BlobId) -> bool {
         let found = tokio::fs::metadata(self.blob_path(tenant, id)).await;
         found.is_ok_and(|found| found.len() == id.size_bytes)
@@ -149,6 +165,25 @@ impl Drop for Partial {
 
 pub(super) fn upload_error(message: String, phase: FailurePhase) -> Error {
     Error::FileUpload { message, phase }
+}
+
+fn remove_old(blobs: &Path, kept: Duration) -> std::io::Result<()> {
+    let tenants = match std::fs::read_dir(blobs) {
+        Ok(tenants) => tenants,
+        // Nothing was ever uploaded.
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(error),
+    };
+    for tenant in tenants {
+        for file in std::fs::read_dir(tenant?.path())? {
+            let file = file?;
+            let is_old = file.metadata()?.modified()?.elapsed().is_ok_and(|age| age > kept);
+            if is_old {
+                std::fs::remove_file(file.path())?;
+            }
+        }
+    }
+    Ok(())
 }
 
 fn shown(text: &str) -> String {

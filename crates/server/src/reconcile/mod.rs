@@ -25,6 +25,9 @@ const EXPIRY_PACE: Duration = Duration::from_secs(1);
 /// How often rows and machines are compared though nothing was reported.
 const SWEEP_PACE: Duration = Duration::from_secs(30);
 
+/// How often uploaded files are looked through; they are kept for weeks.
+const BLOB_SWEEP_PACE: Duration = Duration::from_secs(3600);
+
 impl Engine {
     /// Runs the controller until it is told to stop.
     pub async fn run(&self, stop: CancellationToken) {
@@ -35,6 +38,7 @@ impl Engine {
             () = self.follow_machines(reports) => {}
             () = self.every(EXPIRY_PACE, Engine::expire_sandboxes) => {}
             () = self.every(SWEEP_PACE, Engine::sweep) => {}
+            () = self.every(BLOB_SWEEP_PACE, |engine| async move { engine.sweep_blobs().await }) => {}
         }
     }
 

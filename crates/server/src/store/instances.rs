@@ -1,7 +1,7 @@
 //! Machines' rows. `instance_update` is the only way one changes: it holds if nobody else changed it.
 
 use super::{Error, bodies, body, execute, micros, to_body};
-use nullspace_domain::instance::{Instance, State};
+use nullspace_domain::instance::{End, Instance, State};
 use nullspace_domain::{ArtifactId, InstanceId, NodeId, TenantId, Timestamp, WarmPoolId};
 use rusqlite::{Connection, params};
 use std::collections::BTreeSet;
@@ -15,6 +15,19 @@ fn state_columns(instance: &Instance) -> (&'static str, Timestamp) {
         State::Bound { since, .. } => ("bound", *since),
         State::Stopping { since, .. } => ("stopping", *since),
         State::Gone { at, .. } => ("gone", *at),
+    }
+}
+
+fn ended_why(instance: &Instance) -> Option<&'static str> {
+    match &instance.state {
+        State::Gone { why, .. } => Some(match why {
+            End::Released => "released",
+            End::Finished => "finished",
+            End::Expired => "expired",
+            End::Failed => "failed",
+            End::Lost => "lost",
+        }),
+        _ => None,
     }
 }
 
@@ -45,7 +58,7 @@ pub fn instance_insert(connection: &Connection, instance: &Instance) -> Result<(
 /// Writes a changed instance if it is still what it was before the change. Says whether it was.
 #[must_use = "someone else may have changed it first"]
 pub fn instance_update(connection: &Connection, instance: &Instance, before: u64) -> Result<bool, Error> {
-    let sql = "UPDATE instances SET state = ?3, since = ?4, node = ?5, revision = ?6, body = ?7
+    let sql = "UPDATE instances SET state = ?3, since = ?4, node = ?5, revision = ?6, body = ?7, ended_why = ?8
         WHERE id = ?1 AND revision = ?2";
     let (state, since) = state_columns(instance);
     let parameters = params![
@@ -56,6 +69,7 @@ pub fn instance_update(connection: &Connection, instance: &Instance, before: u64
         instance.node().map(NodeId::as_str),
         instance.revision,
         to_body(instance),
+        ended_why(instance),
     ];
     Ok(execute(connection, sql, parameters)? == 1)
 }
@@ -76,13 +90,17 @@ pub fn instances_ready_first(connection: &Connection, pool: &WarmPoolId, most: u
     bodies(connection, "instances", sql, params![pool.as_str(), most])
 }
 
-/// A pool's rows that are not gone, and those gone since a moment.
+/// A pool's rows that are not gone, and those gone since a moment for another reason than the end of
+/// their sandbox.
 pub fn instances_of_pool(
     connection: &Connection,
     pool: &WarmPoolId,
     gone_since: Timestamp,
 ) -> Result<Vec<Instance>, Error> {
-    let sql = "SELECT body FROM instances WHERE pool = ?1 AND (state <> 'gone' OR since >= ?2)";
+    let sql = "SELECT body FROM instances
+            WHERE pool = ?1 AND state IN ('requested', 'starting', 'ready', 'bound', 'stopping')
+        UNION ALL SELECT body FROM instances
+            WHERE pool = ?1 AND state = 'gone' AND ended_why <> 'finished' AND since >= ?2";
     bodies(connection, "instances", sql, params![pool.as_str(), micros(gone_since)])
 }
 

@@ -6,7 +6,7 @@ use super::Error;
 use rusqlite::Connection;
 
 /// In order. The database's `user_version` says how many of them it has seen.
-const VERSIONS: &[&str] = &[V1];
+const VERSIONS: &[&str] = &[V1, V2];
 
 /// Each row is a JSON `body` and the columns it is found by, written from the body in one place.
 /// `instances` alone has more: its `state` and `revision` decide who gets a machine.
@@ -75,6 +75,14 @@ CREATE INDEX idempotency_by_age ON idempotency (created_at);
 CREATE INDEX idempotency_by_sandbox ON idempotency (sandbox);
 ";
 
+/// Why an instance ended. Those whose sandbox ended are many and no plan counts them: a pass over a busy
+/// pool must not read an hour of them.
+const V2: &str = "
+ALTER TABLE instances ADD COLUMN ended_why TEXT;
+UPDATE instances SET ended_why = json_extract(body, '$.state.why') WHERE state = 'gone';
+CREATE INDEX instances_ended ON instances (pool, since) WHERE state = 'gone' AND ended_why <> 'finished';
+";
+
 /// Brings a database of any earlier landing to the present schema, one version a transaction.
 pub fn forward(connection: &mut Connection) -> Result<(), Error> {
     let known = u32::try_from(VERSIONS.len()).expect("a handful of versions");
@@ -90,4 +98,26 @@ pub fn forward(connection: &mut Connection) -> Result<(), Error> {
         transaction.commit().map_err(migrate)?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_database_of_every_earlier_version_is_brought_forward_and_a_newer_one_left_alone() {
+        for (version, _) in VERSIONS.iter().enumerate() {
+            let mut connection = Connection::open_in_memory().unwrap();
+            for script in &VERSIONS[..version] {
+                connection.execute_batch(script).unwrap();
+            }
+            connection.pragma_update(None, "user_version", u32::try_from(version).unwrap()).unwrap();
+            forward(&mut connection).unwrap();
+            let found: usize = connection.pragma_query_value(None, "user_version", |row| row.get(0)).unwrap();
+            assert_eq!(found, VERSIONS.len());
+            forward(&mut connection).unwrap();
+            connection.pragma_update(None, "user_version", 999).unwrap();
+            assert!(matches!(forward(&mut connection), Err(Error::TooNew { found: 999, .. })));
+        }
+    }
 }
