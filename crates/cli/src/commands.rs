@@ -40,5 +40,5 @@ pub enum Command {
     /// Say what this machine and this client can do, and how to get the rest.
     Doctor(doctor::Command),
     /// Run a server.
-    Serve(serve::Command),
+    Serve(Box<serve::Command>),
 }

@@ -41,7 +41,7 @@ fn main() -> ExitCode {
 fn run(arguments: Arguments) -> Result<(), Failure> {
     let json = arguments.json;
     match arguments.command {
-        Command::Serve(command) => serve::run(command, json),
+        Command::Serve(command) => serve::run(*command, json),
         command => {
             let runtime = tokio::runtime::Builder::new_current_thread()
                 .enable_all()

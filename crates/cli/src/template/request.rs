@@ -92,17 +92,12 @@ impl Flags {
             ..BuildRequest::default()
         };
         match self.dockerfile()? {
-            Some((text, path)) => self.from_dockerfile_text(request, text, path),
-            None => self.from_steps(request, &steps),
+            Some((text, path)) => self.with_dockerfile(request, text, path),
+            None => self.with_steps(request, &steps),
         }
     }
 
-    fn from_dockerfile_text(
-        &self,
-        request: BuildRequest,
-        text: String,
-        path: Option<PathBuf>,
-    ) -> Result<Prepared, Failure> {
+    fn with_dockerfile(&self, request: BuildRequest, text: String, path: Option<PathBuf>) -> Result<Prepared, Failure> {
         if request.build_backend == Some(BuildBackend::Native) {
             return Err(Failure::usage("--backend", "a Dockerfile is built by `buildkit`, not `native`"));
         }
@@ -114,7 +109,7 @@ impl Flags {
         Ok(Prepared { request: BuildRequest { dockerfile: Some(text), ..request }, entries })
     }
 
-    fn from_steps(&self, request: BuildRequest, steps: &Steps) -> Result<Prepared, Failure> {
+    fn with_steps(&self, request: BuildRequest, steps: &Steps) -> Result<Prepared, Failure> {
         let mut entries = Vec::new();
         let numbered = numbered(steps, self.file_context.as_deref(), &self.ordered.of("file-ignore"), &mut entries)?;
         let request = BuildRequest { base_image: Some(self.image()?), steps: Some(numbered), ..request };
