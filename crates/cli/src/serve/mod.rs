@@ -82,6 +82,9 @@ pub struct Command {
     /// Where `image bootstrap` gets Debian packages; by default the host's own source.
     #[arg(long, value_name = "URL", help_heading = "Images")]
     debian_mirror: Option<String>,
+    /// PEM certificates that builds with internet access trust; by default those the host trusts.
+    #[arg(long, value_name = "FILE", help_heading = "Builds")]
+    build_ca: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

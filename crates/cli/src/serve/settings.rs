@@ -1,7 +1,7 @@
 //! From flags to what the engine, the host and the preview listener are told.
 
 use super::Command;
-use nullspace_node::{images, kernel, local, network};
+use nullspace_node::{builder, images, kernel, local, network};
 use nullspace_server::config::EngineConfig;
 use nullspace_server::http::preview;
 use std::net::SocketAddr;
@@ -54,8 +54,17 @@ impl Command {
                 debian_mirror: self.debian_mirror.clone(),
                 ..images::Settings::default()
             },
+            builds: self.builds(),
             ..local::Settings::in_directory(data_dir.join("node"))
         }
+    }
+
+    fn builds(&self) -> builder::Settings {
+        let mut settings = builder::Settings::default();
+        if let Some(bundle) = &self.build_ca {
+            settings.trust.ca_bundle = Some(bundle.clone());
+        }
+        settings
     }
 
     pub fn preview(&self, data_dir: &Path, listener: SocketAddr) -> preview::Settings {
