@@ -32,7 +32,6 @@ use records::{Record, Records};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -137,12 +136,7 @@ impl ImageStore {
     /// Opens the store in a directory, making it if it is not there.
     pub fn open(directory: &Path, settings: Settings) -> Result<Self, ImageError> {
         let work = directory.join("work");
-        match fs::remove_dir_all(&work) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                return Err(failed("clear the image store's work directory")(error));
-            }
-            _ => {}
-        }
+        bootstrap::remove_tree(&work).map_err(failed("clear the image store's work directory"))?;
         for path in [work, directory.join("disks")] {
             fs::create_dir_all(&path).map_err(failed(format!("make directory `{}`", path.display())))?;
         }

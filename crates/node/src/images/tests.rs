@@ -239,3 +239,27 @@ async fn an_unknown_recipe_says_which_there_are() {
     let error = store.add("x", ImageSource::Bootstrap("python:3.12".into()), &quiet()).await.unwrap_err().to_string();
     assert!(error.contains("busybox, debian:bullseye, python:3.9, debian:bookworm, python:3.11"), "{error}");
 }
+
+/// Needs the Debian package `debootstrap`.
+#[test]
+fn a_bootstrap_ends_with_the_runtime_it_runs_in() {
+    if disk::tools::DEBOOTSTRAP.find().is_none() {
+        println!("skipped: the Debian package `debootstrap` is not installed");
+        return;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let mirror = format!("http://{}/debian", silent.local_addr().unwrap());
+    let store = ImageStore::open(directory.path(), Settings { debian_mirror: Some(mirror), ..settings() }).unwrap();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    let quiet = quiet();
+    let adding = runtime
+        .spawn(async move { store.add("debian", ImageSource::Bootstrap("debian:bookworm".into()), &quiet).await });
+    let asked = silent.accept().unwrap(); // By the downloader, who will never be answered.
+    drop(runtime);
+    assert!(adding.is_finished(), "dropping the runtime waited for the end of the work");
+    drop(asked);
+    assert_eq!(fs::read_dir(directory.path().join("work")).unwrap().count(), 0, "nothing of it is left");
+    let left = Command::new("pgrep").args(["-f", directory.path().to_str().unwrap()]).output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&left.stdout), "", "no process of it is left");
+}

@@ -3,10 +3,11 @@
 //! It takes a minute or two, so a finished image is kept in the user's cache as an OCI layout, and the
 //! next data directory imports it from there.
 
+use super::as_root::{self, Running};
 use super::cache;
 use super::failed;
 use crate::api::{ImageError, ImageProgress};
-use crate::disk::tools::{DEBOOTSTRAP, Tool};
+use crate::disk::tools::DEBOOTSTRAP;
 use crate::images::blobs::{BlobDigest, Blobs};
 use crate::images::manifest::ConfigBody;
 use crate::images::{Settings, pack, say};
@@ -14,12 +15,13 @@ use std::collections::VecDeque;
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::Stdio;
+use std::time::Duration;
 use tokio::sync::mpsc;
 
-const UNSHARE: Tool = Tool { program: "unshare", package: "util-linux" };
-const NEWUIDMAP: Tool = Tool { program: "newuidmap", package: "uidmap" };
 const DEFAULT_MIRROR: &str = "http://deb.debian.org/debian";
+/// A slow host behind a slow mirror needs ten minutes.
+const WITHIN: Duration = Duration::from_secs(30 * 60);
 const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
 
 /// Releases and the Python they have.
@@ -114,6 +116,8 @@ debootstrap --variant=minbase --include="$packages" "$@" "$suite" "$tree" "$mirr
 rm -rf "$tree"/var/cache/apt/archives/*.deb "$tree"/var/cache/apt/*.bin "$tree"/var/lib/apt/lists/* "$tree"/var/log/*.log "$tree"/debootstrap
 rm -f "$tree"/etc/resolv.conf "$tree"/etc/hostname "$tree"/var/lib/dbus/machine-id
 : > "$tree"/etc/machine-id
+# A machine's own /dev is laid over it.
+rm -rf --one-file-system "$tree"/dev/*
 if [ -n "$python" ]; then
     ln -sf python3 "$tree"/usr/bin/python
     rm -f "$tree"/usr/lib/python3*/EXTERNALLY-MANAGED
@@ -132,53 +136,32 @@ fn bootstrap(
     DEBOOTSTRAP.command().map_err(failed(doing.clone()))?;
     let mirror = settings.debian_mirror.clone().or_else(host_mirror).unwrap_or_else(|| DEFAULT_MIRROR.into());
     say(progress, format!("making {} from the packages of {mirror}; this takes a minute or two", recipe.suite));
+    if !Path::new(KEYRING).exists() {
+        let missing = "is not there, so packages cannot be verified: `apt-get install debian-archive-keyring`";
+        return Err(ImageError::Failed { doing, detail: format!("`{KEYRING}` {missing}") });
+    }
     let directory = tempfile::Builder::new().prefix("bootstrap-").tempdir_in(work).map_err(failed(doing.clone()))?;
-    let mut command = as_root().map_err(|detail| ImageError::Failed { doing: doing.clone(), detail })?;
+    let mut command = as_root::command().map_err(|detail| ImageError::Failed { doing: doing.clone(), detail })?;
     command.args(["/bin/sh", "-c", SCRIPT, "bootstrap"]).arg(directory.path().join("tree"));
     command.args([recipe.suite, &mirror, recipe.packages(), recipe.python.unwrap_or_default()]);
-    if Path::new(KEYRING).exists() {
-        command.arg(format!("--keyring={KEYRING}"));
-    } else {
-        let detail = format!(
-            "`{KEYRING}` is not there, so packages cannot be verified: `apt-get install debian-archive-keyring`"
-        );
-        return Err(ImageError::Failed { doing, detail });
-    }
-    command
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .env("LC_ALL", "C.UTF-8")
-        .env("DEBIAN_FRONTEND", "noninteractive");
-    let path = std::env::var("PATH").unwrap_or_default();
-    command.env("PATH", format!("{path}:/usr/sbin:/usr/bin:/sbin:/bin"));
-    let mut child = Running(command.spawn().map_err(failed(doing.clone()))?);
-    let (stdout, stderr) = (child.0.stdout.take(), child.0.stderr.take());
+    command.arg(format!("--keyring={KEYRING}"));
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut running = Running::start(&mut command, WITHIN).map_err(failed(doing.clone()))?;
+    let (stdout, stderr) = (running.child.stdout.take(), running.child.stderr.take());
     let listener = std::thread::spawn({
         let progress = progress.clone();
         move || listen(stderr, &progress)
     });
-    let packed = pack::single_layer(
-        blobs,
-        stdout.into_iter().fold(Box::new(std::io::empty()) as Box<dyn Read>, |_, pipe| Box::new(pipe)),
-        recipe.config(),
-    );
-    let status = child.0.wait().map_err(failed(doing.clone()))?;
+    let packed = pack::single_layer(blobs, stdout.expect("standard output is a pipe"), recipe.config());
+    let status = running.wait().map_err(failed(doing.clone()));
     let said = listener.join().unwrap_or_default();
+    // A killed program leaves its tree.
+    as_root::remove_tree(directory.path()).map_err(failed(doing.clone()))?;
+    let (packed, status) = (packed?, status?);
     if !status.success() {
-        return Err(ImageError::Failed { doing, detail: said });
+        return Err(ImageError::Failed { doing, detail: format!("it ended with {status}: {said}") });
     }
-    packed
-}
-
-/// Ended and reaped whatever happens to who waits for it.
-struct Running(Child);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
+    Ok(packed)
 }
 
 /// Passes on what debootstrap says it does, and gives its last lines for an error.
@@ -201,28 +184,6 @@ fn listen(stderr: Option<impl Read>, progress: &mpsc::Sender<ImageProgress>) -> 
         line.clear();
     }
     last.into_iter().filter(|line| !line.is_empty()).collect::<Vec<_>>().join("; ")
-}
-
-/// A command that runs another one as root, of the host or of a user namespace with a range of ids.
-pub fn as_root() -> Result<Command, String> {
-    if nix::unistd::geteuid().is_root() {
-        return Ok(Command::new("/usr/bin/env"));
-    }
-    let needs = "it needs root, or user namespaces with subordinate ids";
-    NEWUIDMAP.command().map_err(|error| format!("{needs}: {error}"))?;
-    let mut command = UNSHARE.command().map_err(|error| format!("{needs}: {error}"))?;
-    let namespaces =
-        ["--user", "--map-root-user", "--map-auto", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"];
-    command.args(namespaces);
-    let mut probe = UNSHARE.command().map_err(|error| error.to_string())?;
-    let probed = probe.args(namespaces).arg("/bin/true").output().map_err(|error| format!("{needs}: {error}"))?;
-    if probed.status.success() {
-        return Ok(command);
-    }
-    let said = String::from_utf8_lossy(&probed.stderr).trim().to_owned();
-    Err(format!(
-        "{needs}, and this account has none ({said}): add it to /etc/subuid and /etc/subgid, or run this once as root"
-    ))
 }
 
 /// Where this host gets its Debian packages.

@@ -1,10 +1,11 @@
 //! Images made from the host's or the distribution's packages, for hosts that reach no registry.
 
+mod as_root;
 mod busybox;
 mod cache;
 mod debian;
 
-pub(super) use debian::as_root;
+pub(super) use as_root::{command as as_root, remove_tree};
 
 use super::blobs::{BlobDigest, Blobs};
 use super::{Settings, failed};
