@@ -36,7 +36,7 @@ lint:
 	cargo clippy --locked --release --workspace --all-targets -- --deny warnings
 
 unit: agent ## Rust tests that need no machine
-	cargo test --locked --release --workspace --lib --bins --quiet
+	cargo test --locked --release --workspace --lib --bin nullspace --bin xtask --quiet
 
 vm: agent ## Rust tests on real parts: packages, registries, emulated machines (one at a time)
 	cargo test --locked --release --workspace --test '*' --quiet -- --test-threads=1
