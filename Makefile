@@ -12,7 +12,7 @@ BINARY       := $(TARGET_DIR)/release/nullspace
 
 export NULLSPACE_GUEST_AGENT := $(AGENT)
 
-.PHONY: help setup agent build check format lint unit sdk-test vm contract test demo bench sim ci long clean
+.PHONY: help setup agent build check format lint unit integration sdk-test vm contract test demo bench sim ci long clean
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,7 +38,12 @@ lint:
 unit: agent ## Rust tests that need no machine
 	cargo test --locked --release --workspace --lib --bin nullspace --bin xtask --quiet
 
-vm: agent ## Rust tests on real parts: packages, registries, emulated machines (one at a time)
+integration: agent ## Rust tests of whole parts: agent, engine, HTTP dialect, machines
+	cargo test --locked --release --workspace --quiet \
+	  --test error_pages --test agent --test engine --test nullspace
+	cargo test --locked --release --workspace --quiet --test machines -- --test-threads=1
+
+vm: agent ## every Rust test on real parts: builds, layers, network, recovery (one at a time, long)
 	cargo test --locked --release --workspace --test '*' --quiet -- --test-threads=1
 
 sdk-test: ## our Python SDK: types, style, tests
@@ -63,6 +68,7 @@ ci: ## what continuous integration runs
 	.ci/run
 
 long: build ## what takes longer than continuous integration allows
+	$(MAKE) vm
 	SEEDS=10000 $(MAKE) sim
 
 clean: ## remove what was built here
