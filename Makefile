@@ -69,6 +69,7 @@ ci: ## what continuous integration runs
 
 long: build ## what takes longer than continuous integration allows
 	$(MAKE) vm
+	NULLSPACE_LONG=1 scripts/contract published
 	SEEDS=10000 $(MAKE) sim
 
 clean: ## remove what was built here
