@@ -52,7 +52,7 @@ sdk-test: ## our Python SDK: types, style, tests
 contract: build ## the published clients, unmodified, against the real server
 	scripts/contract
 
-test: setup ## everything that must pass
+test: setup ## what continuous integration runs; `make vm` and `make long` run the rest
 	scripts/test
 
 demo: ## the seed example on real machines, from nothing to nothing
